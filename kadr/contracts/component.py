@@ -2,7 +2,7 @@
 
 ``@component`` registers a plain function and returns it unchanged. Its parameters are, in order, what ``reads`` names; beside
 them it may ask by name for ``params`` (a frozen pydantic model), ``models``, ``chunk`` (ChunkSpan) and ``wanted`` (names of the
-outputs to make, when it makes several).
+outputs to make, when it makes several). A render function asks for ``run`` (the closed run) and makes named files.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ class Component:
         return tuple(n for n in names if n not in INJECTED)
 
 
-INJECTED = frozenset({"params", "models", "chunk", "wanted"})
+INJECTED = frozenset({"params", "models", "chunk", "wanted", "run"})
 REGISTRY: dict[str, Component] = {}
 
 
