@@ -148,6 +148,8 @@ class Component:
     merge_version: int = 1
     merge_params: tuple[str, ...] = ()
     merge_models: tuple[str, ...] = ()
+    parts: ArtifactSpec | None = None
+    """What a chunk makes, when that differs from what the merge makes of it (``makes``)."""
     neutral: Mapping[str, Any] = field(default_factory=dict)
     """Parameters added after version 1 and the value that means "as before": left out of keys at that value."""
     model_params: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
@@ -182,6 +184,7 @@ def component(
     merge_version: int = 1,
     merge_params: Sequence[str] = (),
     merge_models: Sequence[str] = (),
+    parts: ArtifactSpec | None = None,
     neutral: Mapping[str, Any] | None = None,
     model_params: Mapping[str, Mapping[str, tuple[str, ...]]] | None = None,
 ) -> Callable[[F], F]:
@@ -206,6 +209,7 @@ def component(
             merge_version=merge_version,
             merge_params=tuple(merge_params),
             merge_models=tuple(merge_models),
+            parts=parts,
             neutral=dict(neutral or {}),
             model_params=dict(model_params or {}),
         )

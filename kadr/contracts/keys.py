@@ -46,7 +46,7 @@ def record_digest(results: Iterable[tuple[str, str, str]]) -> str:
     return sha256_json(sorted([name, key, digest] for name, key, digest in results))
 
 
-def task_key(
+def key_ingredients(
     component: str,
     version: int,
     params: Mapping[str, Any],
@@ -54,21 +54,19 @@ def task_key(
     inputs: Mapping[str, str | None],
     chunk: tuple[int, int, int] | None,
     schema_major: int,
-) -> str:
-    """Key of what a component makes.
+) -> dict[str, Any]:
+    """What the key of a component's result is the hash of: ``key = sha256_json(key_ingredients(...))``.
 
     ``models`` maps model names to signatures, ``inputs`` input names to result digests (None: an absent optional input),
     ``chunk`` is (start_ms, end_ms, overlap_ms).
     """
     span = None if chunk is None else dict(zip(("start_ms", "end_ms", "overlap_ms"), chunk, strict=True))
-    return sha256_json(
-        {
-            "component": component,
-            "version": version,
-            "params": dict(params),
-            "models": dict(models),
-            "inputs": dict(inputs),
-            "chunk": span,
-            "schema_major": schema_major,
-        }
-    )
+    return {
+        "component": component,
+        "version": version,
+        "params": dict(params),
+        "models": dict(models),
+        "inputs": dict(inputs),
+        "chunk": span,
+        "schema_major": schema_major,
+    }

@@ -1,0 +1,57 @@
+"""Profiles: which components run, with which parameters. What of a profile shapes results gives ``config_hash``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SAMPLING_POLICY_VERSION = "1"
+DATAPROCESSOR_VERSION = "1"
+
+
+class Profile(BaseModel):
+    """A profile as people write it (TOML or JSON).
+
+    ``components`` lists what is wanted; what those read is added by itself. ``set`` holds parameters by component.
+    ``required``: components without which the run is failed rather than partial. ``cache_ttl_days``: within it a
+    finished run answers the same question (0: always a new run, None: for ever).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = "custom"
+    description: str = ""
+    components: tuple[str, ...] = Field(min_length=1)
+    required: tuple[str, ...] = ("probe",)
+    set: dict[str, dict[str, Any]] = {}
+    cache_ttl_days: int | None = Field(default=3, ge=0)
+
+
+class Chosen(BaseModel):
+    """One component of a normalised profile: every parameter spelt out, and the sampling of its frames, if it reads any."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    params: dict[str, Any]
+    frames: dict[str, Any] | None = None
+    models: dict[str, str] = {}
+
+
+class NormalProfile(BaseModel):
+    """A profile with nothing left implicit. ``config_hash`` is the hash of :meth:`hashed`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    components: dict[str, Chosen]
+    required: tuple[str, ...]
+    cache_ttl_days: int | None
+
+    def hashed(self) -> dict[str, Any]:
+        """What shapes values: components, parameters, models, policy versions. Not the name, ``required`` or the TTL."""
+        return {
+            "components": {n: c.model_dump(mode="json") for n, c in self.components.items()},
+            "sampling_policy_version": SAMPLING_POLICY_VERSION,
+            "dataprocessor_version": DATAPROCESSOR_VERSION,
+        }

@@ -1,0 +1,59 @@
+"""Claims: one key is computed once at a time. Locally a claim is a file lock, which a dying process cannot keep."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Protocol
+
+
+class Claim(Protocol):
+    def release(self) -> None: ...
+
+
+class Claims(Protocol):
+    def take(self, key: str) -> Claim | None:
+        """The claim to ``key``, or None while somebody else holds it."""
+        ...
+
+
+class FileClaims:
+    """Claims by ``flock`` on files below ``folder``: for processes of one machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def take(self, key: str) -> FileClaim | None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{key}.lock"
+        handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        if not _still_there(handle, path):
+            os.close(handle)
+            return None
+        return FileClaim(handle, path)
+
+
+class FileClaim:
+    """A held claim; releasing removes its file while the lock is still held, so that none pile up."""
+
+    def __init__(self, handle: int, path: Path) -> None:
+        self._handle = handle
+        self._path = path
+
+    def release(self) -> None:
+        self._path.unlink(missing_ok=True)
+        os.close(self._handle)
+
+
+def _still_there(handle: int, path: Path) -> bool:
+    """Whether the locked file is the one that has the name now: a former holder may have removed it meanwhile."""
+    try:
+        return os.fstat(handle).st_ino == path.stat().st_ino
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,144 @@
+"""The only place that spells object names. docs/objects.md explains each."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from kadr.contracts.errors import InvalidObject
+from kadr.contracts.keys import SHORT
+
+LOCAL_OWNER = "local"
+_STATE = re.compile(
+    r"^(?P<epoch>[1-9]\d*)/(?P<task>[a-z][a-z0-9_]*(?:\.[0-9a-f]{8}-\d{4})?)"
+    r"\.(?P<key>[0-9a-f]{16})(?:\.(?P<digest>[0-9a-f]{16})\.ok|\.failed)\.json$"
+)
+_MARK = re.compile(
+    r"^(?P<what>retry|cancelled|done)\.(?P<epoch>[1-9]\d*)(?:\.(?P<digest>[0-9a-f]{64}))?\.json$"
+)
+
+
+def video_prefix(owner: str, video_id: str) -> str:
+    return f"videos/{owner}/{video_id}/"
+
+
+def video_source(owner: str, video_id: str) -> str:
+    return f"{video_prefix(owner, video_id)}source"
+
+
+def video_reference(owner: str, video_id: str) -> str:
+    """Where the bytes lie when they are the user's own file, read in place and never copied."""
+    return f"{video_prefix(owner, video_id)}source.ref.json"
+
+
+def run_marker(owner: str, video_id: str, run_id: str) -> str:
+    return f"{video_prefix(owner, video_id)}runs/{run_id}"
+
+
+def run_markers(owner: str, video_id: str) -> str:
+    return f"{video_prefix(owner, video_id)}runs/"
+
+
+def alias_prefix(owner: str, source_hash: str) -> str:
+    return f"aliases/{owner}/{source_hash}/"
+
+
+def alias(owner: str, source_hash: str, video_id: str) -> str:
+    return f"{alias_prefix(owner, source_hash)}{video_id}.json"
+
+
+def results_prefix(owner: str, video_id: str, component: str, key: str | None = None) -> str:
+    base = f"results/{owner}/{video_id}/{component}/"
+    return f"{base}{key}/" if key else base
+
+
+def result_json(owner: str, video_id: str, component: str, key: str, digest: str) -> str:
+    return f"{results_prefix(owner, video_id, component, key)}{digest}.json"
+
+
+def result_npz(owner: str, video_id: str, component: str, key: str, digest: str) -> str:
+    return f"{results_prefix(owner, video_id, component, key)}{digest}.npz"
+
+
+def state_prefix(owner: str, run_id: str) -> str:
+    return f"state/{owner}/{run_id}/"
+
+
+def request(owner: str, run_id: str) -> str:
+    return f"{state_prefix(owner, run_id)}request.json"
+
+
+def record_ok(epoch: int, task: str, key: str, digest: str) -> str:
+    """Relative to the run's state prefix."""
+    return f"{epoch}/{task}.{key[:SHORT]}.{digest[:SHORT]}.ok.json"
+
+
+def record_failed(epoch: int, task: str, key: str) -> str:
+    return f"{epoch}/{task}.{key[:SHORT]}.failed.json"
+
+
+def retry(epoch: int) -> str:
+    return f"retry.{epoch}.json"
+
+
+def cancelled(epoch: int) -> str:
+    return f"cancelled.{epoch}.json"
+
+
+def done(epoch: int, manifest_digest: str) -> str:
+    return f"done.{epoch}.{manifest_digest}.json"
+
+
+def run_prefix(owner: str, run_id: str) -> str:
+    return f"runs/{owner}/{run_id}/"
+
+
+def manifest(owner: str, run_id: str, digest: str) -> str:
+    return f"{run_prefix(owner, run_id)}manifests/{digest}.json"
+
+
+def manifest_copy(owner: str, run_id: str) -> str:
+    return f"{run_prefix(owner, run_id)}manifest.json"
+
+
+def report_file(owner: str, run_id: str, manifest_digest: str, name: str) -> str:
+    return f"{run_prefix(owner, run_id)}report/{manifest_digest}/{name}"
+
+
+def run_id_of(name: str) -> str:
+    """The run id in the name of a ``state/…/request.json``. Raises InvalidObject."""
+    parts = name.split("/")
+    if len(parts) < 4 or parts[0] != "state":
+        raise InvalidObject(f"{name} is not an object of a run's state")
+    return parts[2]
+
+
+@dataclass(frozen=True)
+class RecordName:
+    epoch: int
+    task: str
+    key: str
+    digest: str | None
+    """None for a failure."""
+
+
+@dataclass(frozen=True)
+class MarkName:
+    what: str
+    epoch: int
+    digest: str | None
+
+
+def parse_state(name: str) -> RecordName | MarkName | None:
+    """What a name below a run's state prefix says; None for request.json and names of no meaning to us."""
+    if found := _STATE.match(name):
+        return RecordName(int(found["epoch"]), found["task"], found["key"], found["digest"])
+    if (found := _MARK.match(name)) and (found["what"] == "done") == (found["digest"] is not None):
+        return MarkName(found["what"], int(found["epoch"]), found["digest"])
+    return None
+
+
+def task_name(component: str, plan_digest: str | None = None, index: int | None = None) -> str:
+    if plan_digest is None or index is None:
+        return component
+    return f"{component}.{plan_digest[:8]}-{index:04d}"

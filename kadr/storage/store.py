@@ -1,0 +1,42 @@
+"""The object store's port. Objects are immutable: written once, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+
+class ObjectStore(Protocol):
+    """Names are ``/``-separated, relative, without empty or dotted parts."""
+
+    def put(self, name: str, body: bytes) -> None:
+        """Write ``body``; readers see all of it or nothing. Raises StoreFailure, NoSpaceLeft."""
+        ...
+
+    def put_file(self, name: str, path: Path) -> None:
+        """Move the file at ``path`` into the store as ``name``."""
+        ...
+
+    def get(self, name: str) -> bytes:
+        """The object's bytes. Raises ObjectMissing, StoreFailure."""
+        ...
+
+    def local(self, name: str) -> AbstractContextManager[Path]:
+        """A readable local path with the object's bytes while the context lasts. Raises ObjectMissing."""
+        ...
+
+    def exists(self, name: str) -> bool: ...
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Names that begin with ``prefix``, sorted."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove the object; nothing happens if it is not there."""
+        ...
+
+    def scratch(self) -> Path:
+        """A directory on the store's side of the machine for files on their way into it."""
+        ...
