@@ -1,0 +1,123 @@
+"""Reading one frame: detection of text lines (DB) and their recognition (CTC) with the PP-OCRv6 models.
+
+The networks run through the model port; RapidOCR's own pre- and post-processing classes work around them. Its sessions, its
+downloader and its logger are never started.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from rapidocr.ch_ppocr_det.utils import DBPostProcess
+from rapidocr.ch_ppocr_rec.utils import CTCLabelDecode
+from rapidocr.utils.process_img import get_rotate_crop_image
+
+from functions.ocr.gate import change_at
+from kadr.contracts.model import Model, Models
+
+DETECTOR, RECOGNISER = "ppocr_v6_small_det", "ppocr_v6_small_rec"
+LINE_HEIGHT = 48
+"""Height in pixels of the recogniser's input."""
+STRIDE = 32
+"""Both networks take sides that are multiples of this."""
+SAME_PLACE = 0.7
+"""IoU above which a detected line stands where a line was read before."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of text in a frame. ``quad``: float32 [4, 2] in pixels of the frame, clockwise from the top left."""
+
+    text: str
+    score: float
+    quad: np.ndarray
+
+
+class Reader:
+    """Reads text lines from frames. ``detect_side``: longest side of the picture that the detector sees."""
+
+    def __init__(self, models: Models, detect_side: int, min_score: float) -> None:
+        self._detector = models[DETECTOR]
+        self._recogniser = models[RECOGNISER]
+        self._decode = CTCLabelDecode(character=characters(self._recogniser))
+        self._boxes = DBPostProcess(thresh=0.3, box_thresh=0.5, unclip_ratio=1.6, use_dilation=True)
+        self._detect_side = detect_side
+        self._min_score = min_score
+
+    def read(
+        self, image: np.ndarray, known: Iterable[Line], change: np.ndarray, threshold: float
+    ) -> list[Line]:
+        """The lines of an RGB frame (uint8 [H, W, 3]) in reading order.
+
+        A ``known`` line is not recognised again if ``change`` (see ``gate.tile_change``) stays within ``threshold`` where it
+        was and where it is now.
+        """
+        bgr = np.ascontiguousarray(image[..., ::-1])
+        still = [line for line in known if change_at(change, line.quad) <= threshold]
+        quads = self.detect(bgr)
+        lines = [self._line(bgr, q, still if change_at(change, q) <= threshold else []) for q in quads]
+        kept = [line for line in lines if line.score >= self._min_score and any(map(str.isalnum, line.text))]
+        return sorted(kept, key=lambda line: (*line.quad.min(axis=0)[::-1].tolist(), line.text))
+
+    def detect(self, bgr: np.ndarray) -> np.ndarray:
+        """Quads of text lines, float32 [N, 4, 2], by differentiable binarisation (Liao et al. 2020)."""
+        height, width = bgr.shape[:2]
+        scale = min(1.0, self._detect_side / max(height, width))
+        size = [max(STRIDE, round(side * scale / STRIDE) * STRIDE) for side in (width, height)]
+        small = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        quads, _ = self._boxes(_run(self._detector, _planes(small)), (height, width))
+        return np.asarray(quads, dtype=np.float32).reshape(-1, 4, 2)
+
+    def recognise(self, bgr: np.ndarray, quad: np.ndarray) -> tuple[str, float]:
+        """Text and mean character score of one line, by CTC (Graves et al. 2006).
+
+        Each line runs alone at its own width: no neighbour's padding changes its values, and on a CPU a batch is no faster.
+        """
+        crop = get_rotate_crop_image(bgr, quad)
+        if min(crop.shape[:2]) == 0:
+            return "", 0.0
+        width = max(1, math.ceil(LINE_HEIGHT * crop.shape[1] / crop.shape[0]))
+        planes = _planes(cv2.resize(crop, (width, LINE_HEIGHT)))
+        padded = np.pad(planes, ((0, 0), (0, 0), (0, 0), (0, -width % STRIDE)))
+        lines, _ = self._decode(_run(self._recogniser, padded))
+        return str(lines[0][0]).strip(), float(lines[0][1])
+
+    def _line(self, bgr: np.ndarray, quad: np.ndarray, still: list[Line]) -> Line:
+        for line in still:
+            if box_iou(bounds(line.quad[None]), bounds(quad[None]))[0, 0] >= SAME_PLACE:
+                return Line(line.text, line.score, quad)
+        return Line(*self.recognise(bgr, quad), quad)
+
+
+def characters(recogniser: Model) -> list[str]:
+    """The recogniser's characters in output order: its card's labels, or those that the weights carry in their metadata."""
+    if recogniser.labels:
+        return list(recogniser.labels)
+    return str(recogniser.native.get_modelmeta().custom_metadata_map["character"]).splitlines()
+
+
+def bounds(quads: np.ndarray) -> np.ndarray:
+    """Upright boxes x1, y1, x2, y2 around quads: [N, 4, 2] → [N, 4]."""
+    return np.concatenate([quads.min(axis=-2), quads.max(axis=-2)], axis=-1)
+
+
+def box_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union of upright boxes, [..., A, 4] × [B, 4] → [..., A, B]."""
+    a = a[..., :, None, :]
+    inside = np.minimum(a[..., 2:], b[:, 2:]) - np.maximum(a[..., :2], b[:, :2])
+    common = np.prod(np.maximum(inside, 0), axis=-1)
+    area_a, area_b = np.prod(a[..., 2:] - a[..., :2], axis=-1), np.prod(b[:, 2:] - b[:, :2], axis=-1)
+    return np.asarray(common / np.maximum(area_a + area_b - common, 1e-9))
+
+
+def _planes(bgr: np.ndarray) -> np.ndarray:
+    """uint8 [H, W, 3] → float32 [1, 3, H, W] in [-1, 1]."""
+    return (bgr.astype(np.float32) / 127.5 - 1).transpose(2, 0, 1)[None]
+
+
+def _run(model: Model, planes: np.ndarray) -> np.ndarray:
+    return next(iter(model.run({model.card.inputs[0].name: planes}).values()))

@@ -1,0 +1,196 @@
+"""Linking lines of successive frames into text tracks: the same text at the same, or at a steadily moving, place."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+from rapidfuzz.process import cdist
+from scipy.optimize import linear_sum_assignment
+
+from functions.ocr.reading import bounds, box_iou
+
+GAP_STEPS = 2
+"""A track may miss one frame of the grid: detectors flicker."""
+MIN_IOU = 0.3
+MIN_SIMILARITY = 0.6
+SURE = 0.9
+"""Readings at least this sure that differ in their digits are different texts ("Step 1", "Step 2")."""
+TAKEN_IOU = 0.5
+MIN_MOVING_LENGTH = 4
+MAX_SHIFT_HEIGHTS = 12
+"""Text moves at most this many of its own heights in a step of the grid."""
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines in time order. ``t_ms`` int64 [L], ``quads`` float32 [L, 4, 2], ``scores`` float32 [L], one text a line."""
+
+    t_ms: np.ndarray
+    quads: np.ndarray
+    scores: np.ndarray
+    texts: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """``of_line`` int32 [L]: each line's track; the other fields have one entry a track, sorted by start, then place."""
+
+    of_line: np.ndarray
+    start_ms: np.ndarray
+    end_ms: np.ndarray
+    scores: np.ndarray
+    quads: np.ndarray
+    texts: list[str]
+
+
+def build_tracks(lines: Lines, step_ms: int, bounds_ms: tuple[int, int]) -> Tracks:
+    """Link ``lines`` and summarise each track.
+
+    A track spans its first to its last frame, extended by half a step on either side (where between two frames a text came or
+    went is unknown) and cut to ``bounds_ms``.
+    """
+    groups = _ordered(lines, link(lines, max(step_ms, 1)))
+    of_line = np.zeros(len(lines.texts), dtype=np.int32)
+    for number, members in enumerate(groups):
+        of_line[members] = number
+    best = [consensus(lines, members) for members in groups]
+    half = step_ms // 2
+    first = np.array([lines.t_ms[members[0]] - half for members in groups], dtype=np.int64)
+    last = np.array([lines.t_ms[members[-1]] + step_ms - half for members in groups], dtype=np.int64)
+    return Tracks(
+        of_line=of_line,
+        start_ms=np.clip(first, *bounds_ms),
+        end_ms=np.clip(last, *bounds_ms),
+        scores=np.array([score for _, score in best], dtype=np.float32),
+        quads=lines.quads[[index for index, _ in best]].reshape(-1, 4, 2),
+        texts=[lines.texts[index] for index, _ in best],
+    )
+
+
+def consensus(lines: Lines, members: Sequence[int]) -> tuple[int, float]:
+    """The track's text by a vote of its readings, each weighted by its score.
+
+    Returns the index of the winning text's best line and the mean score of all lines that read it.
+    """
+    voters: dict[str, list[int]] = defaultdict(list)
+    for index in members:
+        voters[lines.texts[index]].append(index)
+    votes = {text: sum(float(lines.scores[i]) for i in indices) for text, indices in voters.items()}
+    winner = max(voters, key=lambda text: (votes[text], len(text), text))
+    best = max(voters[winner], key=lambda i: (float(lines.scores[i]), -i))
+    return best, votes[winner] / len(voters[winner])
+
+
+@dataclass
+class _Open:
+    """A track that may go on: its lines so far and how far it moved in its last step (pixels a ms)."""
+
+    members: list[int]
+    velocity: np.ndarray
+
+
+def link(lines: Lines, step_ms: int) -> list[list[int]]:
+    """Groups of line indices, one a track, by optimal assignment from frame to frame (Kuhn 1955)."""
+    boxes = bounds(lines.quads)
+    going: list[_Open] = []
+    done: list[list[int]] = []
+    for t_ms, current in _frames(lines.t_ms):
+        fresh = [o for o in going if t_ms - lines.t_ms[o.members[-1]] <= GAP_STEPS * step_ms]
+        done += [o.members for o in going if o not in fresh]
+        going = _advance(lines, boxes, fresh, current, step_ms, done)
+    return done + [o.members for o in going]
+
+
+def _advance(
+    lines: Lines,
+    boxes: np.ndarray,
+    going: list[_Open],
+    current: list[int],
+    step_ms: int,
+    done: list[list[int]],
+) -> list[_Open]:
+    """The open tracks after the frame whose lines are ``current``; tracks that ended here go to ``done``."""
+    last = [o.members[-1] for o in going]
+    likeness = similarity(lines, last, current)
+    elapsed = np.array([lines.t_ms[current[0]] - lines.t_ms[i] for i in last], dtype=np.float64)[:, None]
+    shifts = [np.zeros((len(last), 2)), elapsed * np.reshape([o.velocity for o in going], (-1, 2))]
+    shifts += [np.repeat(s[None], len(last), axis=0) for s in _shifts(lines, boxes, last, current)]
+    place = np.max([box_iou(boxes[last] + np.tile(s, 2), boxes[current]) for s in shifts], axis=0)
+    affinity = np.where((place >= MIN_IOU) & (likeness >= MIN_SIMILARITY), place + likeness, 0.0)
+    rows, columns = linear_sum_assignment(affinity, maximize=True)
+    pairs = {int(c): int(r) for r, c in zip(rows, columns, strict=True) if affinity[r, c] > 0}
+    after = [
+        _extended(going[pairs[c]], i, boxes, lines.t_ms) if c in pairs else _opened(i)
+        for c, i in enumerate(current)
+    ]
+    taken = box_iou(boxes[last], boxes[current]).max(axis=1) >= TAKEN_IOU
+    for row, track in enumerate(going):
+        if row in pairs.values():
+            continue
+        if taken[row]:
+            done.append(track.members)
+        else:
+            after.append(track)
+    return after
+
+
+def similarity(lines: Lines, a: Sequence[int], b: Sequence[int]) -> np.ndarray:
+    """Normalised Levenshtein similarity of texts, [A, B] in 0–1, blind to case, spaces and punctuation."""
+    plain_a, plain_b = ([_plain(lines.texts[i]) for i in group] for group in (a, b))
+    result = cdist(plain_a, plain_b, scorer=Levenshtein.normalized_similarity).reshape(len(a), len(b))
+    digits_a, digits_b = (
+        np.array([re.sub(r"\D", "", text) for text in group], dtype=object) for group in (plain_a, plain_b)
+    )
+    sure = np.logical_and.outer(lines.scores[list(a)] >= SURE, lines.scores[list(b)] >= SURE)
+    return np.asarray(np.where(sure & np.not_equal.outer(digits_a, digits_b), 0.0, result))
+
+
+def _shifts(lines: Lines, boxes: np.ndarray, last: list[int], current: list[int]) -> list[np.ndarray]:
+    """Candidate movements of scrolling text: where unmistakable texts (one of a kind in both frames) went, [2] each."""
+    before, now = _unique(lines, last), _unique(lines, current)
+    found = []
+    for text in sorted(before.keys() & now.keys()):
+        old, new = boxes[before[text]], boxes[now[text]]
+        height = float(old[3] - old[1])
+        move = (new - old).reshape(2, 2).mean(axis=0)
+        if height / 2 < np.abs(move).max() <= MAX_SHIFT_HEIGHTS * height and np.abs(move).min() <= height / 2:
+            found.append(move)
+    return found
+
+
+def _unique(lines: Lines, indices: list[int]) -> dict[str, int]:
+    texts = {i: _plain(lines.texts[i]) for i in indices}
+    counts = Counter(texts.values())
+    return {text: i for i, text in texts.items() if counts[text] == 1 and len(text) >= MIN_MOVING_LENGTH}
+
+
+def _extended(track: _Open, index: int, boxes: np.ndarray, t_ms: np.ndarray) -> _Open:
+    before = track.members[-1]
+    move = (boxes[index] - boxes[before]).reshape(2, 2).mean(axis=0)
+    return _Open([*track.members, index], move / float(t_ms[index] - t_ms[before]))
+
+
+def _opened(index: int) -> _Open:
+    return _Open([index], np.zeros(2))
+
+
+def _plain(text: str) -> str:
+    return "".join(c for c in text.casefold() if c.isalnum())
+
+
+def _frames(t_ms: np.ndarray) -> Iterator[tuple[int, list[int]]]:
+    for t in np.unique(t_ms):
+        yield int(t), np.flatnonzero(t_ms == t).tolist()
+
+
+def _ordered(lines: Lines, groups: list[list[int]]) -> list[list[int]]:
+    def key(members: list[int]) -> tuple[int, float, float, int]:
+        left, top = lines.quads[members[0]].min(axis=0).tolist()
+        return int(lines.t_ms[members[0]]), top, left, members[0]
+
+    return sorted(groups, key=key)
