@@ -13,7 +13,7 @@ import numpy as np
 
 from inference.cards import BUILT_IN, CardFile, read_cards
 from inference.engines import engine
-from inference.weights import DigestCheck, ModelFiles, file_digest, locate, places
+from inference.weights import DigestCheck, ModelFiles, file_digest, locate, located, places
 from kadr.contracts.errors import ModelUnavailable
 from kadr.contracts.model import Model, ModelCard, model_signature
 
@@ -114,6 +114,11 @@ class Registry:
     def files(self, name: str) -> ModelFiles:
         """Where the model's files lie. Raises ModelUnavailable when they are not all here; hashes nothing."""
         return locate(self._file(name), self._weights_dirs)
+
+    def missing(self, names: Iterable[str] | None = None) -> list[str]:
+        """Those of the models whose files are not all here; hashes nothing."""
+        wanted = self.names() if names is None else list(names)
+        return [name for name in wanted if not located(self._file(name), self._weights_dirs)]
 
     def models(self, names: Iterable[str], threads: int) -> LoadedModels:
         """The models called ``names``, digests checked, each opened on its first use with ``threads`` threads.

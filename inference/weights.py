@@ -133,12 +133,20 @@ def places(found: CardFile, weights_dirs: Sequence[Path]) -> Iterator[dict[str, 
             }
 
 
-def locate(found: CardFile, weights_dirs: Sequence[Path]) -> ModelFiles:
-    """The first place that has all of the model's files. Raises ModelUnavailable naming what is missing."""
+def located(found: CardFile, weights_dirs: Sequence[Path]) -> ModelFiles | None:
+    """The first place that has all of the model's files; None if there is none."""
     for paths in places(found, weights_dirs):
         if all(path.is_file() for path in paths.values()):
             return ModelFiles(found.card, paths)
-    raise ModelUnavailable(missing_text(found, weights_dirs))
+    return None
+
+
+def locate(found: CardFile, weights_dirs: Sequence[Path]) -> ModelFiles:
+    """As ``located``. Raises ModelUnavailable naming what is missing, where it was looked for, and how to get it."""
+    files = located(found, weights_dirs)
+    if files is None:
+        raise ModelUnavailable(missing_text(found, weights_dirs))
+    return files
 
 
 def missing_text(found: CardFile, weights_dirs: Sequence[Path]) -> str:

@@ -132,12 +132,14 @@ class ModelCard(_Frozen):
         return self._parts_agree(set(names))
 
     def _parts_agree(self, names: set[str]) -> ModelCard:
-        packages = {p.name for p in self.source.packages}
+        packages = {p.name: p for p in self.source.packages}
         for part in self.source.parts:
             if part.file not in names or part.package not in packages:
-                raise ValueError(
-                    f"source.parts: {part.member!r} needs a file of {names} and a package of {packages}"
-                )
+                known = f"a file of {sorted(names)} and a package of {sorted(packages)}"
+                raise ValueError(f"source.parts: {part.member!r} needs {known}")
+            package = packages[part.package]
+            if not self.source.installed and not (package.archive and package.sha256):
+                raise ValueError(f"source.packages: {package.name} needs archive and sha256 to be fetched")
         return self
 
     def weight(self, name: str) -> WeightFile:
