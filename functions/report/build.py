@@ -1,0 +1,135 @@
+"""Insights from a closed run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from functions.report import heard, meant, seen
+from functions.report.insights import (
+    AudioStream,
+    Chapter,
+    ComponentUsed,
+    Insights,
+    ModelUsed,
+    ResultUsed,
+    Run,
+    Video,
+    VideoStream,
+)
+from functions.report.missing import missing
+from functions.report.sources import Sources
+from functions.report.summary import summary
+from kadr.contracts.view import RunView
+
+
+def build(run: RunView) -> Insights:
+    sources = Sources(run)
+    manifest = run.manifest
+    all_shots, all_turns = seen.shots(sources), heard.turns(sources)
+    found = Insights(
+        status=manifest["status"],
+        video=_video(run, sources),
+        run=_run(manifest, sources.results),
+        summary=(),
+        missing=missing(manifest, _absent(run)),
+        language=heard.language(sources),
+        scenes=seen.scenes(sources, all_shots),
+        shots=all_shots,
+        key_frames=seen.key_frames(sources),
+        transcript=heard.transcript(sources),
+        speakers=heard.speakers(all_turns),
+        turns=all_turns,
+        captions=heard.captions(sources),
+        sounds=heard.sounds(sources),
+        loudness=heard.loudness(sources),
+        texts=seen.texts(sources),
+        objects=seen.objects(sources),
+        faces=seen.faces(sources),
+        tags=seen.tags(sources),
+        moderation=seen.moderation(sources),
+        quality=seen.quality(sources),
+        passages=meant.passages(sources),
+        keywords=meant.keywords(sources),
+    )
+    return found.model_copy(update={"summary": summary(found)})
+
+
+def _absent(run: RunView) -> dict[str, str]:
+    """{component: the stream that the file lacks} of those whose results or records say so."""
+    made = {name: run.artifact(name) for name in run.manifest["components"]}
+    said = {name: facts.get("reason") for name, facts in run.manifest["components"].items()}
+    return {
+        name: why
+        for name, artifact in made.items()
+        if (why := (artifact.absent if artifact else None) or said[name]) in ("no_audio", "no_video")
+    }
+
+
+def _video(run: RunView, sources: Sources) -> Video:
+    probe = sources["probe"]
+    facts = run.manifest
+    return Video(
+        title=run.title,
+        video_id=facts.get("video_id") or "",
+        container=probe.value("container"),
+        duration_ms=int(probe.value("duration_ms", 0)) or _last_ms(sources),
+        size_bytes=probe.value("size_bytes"),
+        picture=_picture(probe.value("video")),
+        sound=tuple(_stream(s) for s in probe.value("audio", [])),
+        chapters=tuple(
+            Chapter(
+                start_ms=int(c["start_ms"]),
+                end_ms=int(c["end_ms"]),
+                title=str(c.get("title") or ""),
+                evidence=probe.evidence(i),
+            )
+            for i, c in enumerate(probe.value("chapters", []))
+        ),
+        warnings=tuple(map(str, probe.value("warnings", []))),
+        evidence=probe.evidence() if probe.exists else None,
+    )
+
+
+def _last_ms(sources: Sources) -> int:
+    """The latest end that any result knows: the timeline's length when probe's facts are missing."""
+    ends = (
+        ("shots", "shot_end_ms"), ("speech", "word_end_ms"), ("loudness", "t_ms"), ("ocr", "track_end_ms"),
+        ("objects", "track_end_ms"), ("captions", "end_ms"), ("sounds", "end_ms"),
+    )  # fmt: skip
+    return max((t for name, array in ends for t in sources[name].ints(array)), default=0)
+
+
+def _picture(facts: Mapping[str, Any] | None) -> VideoStream | None:
+    if not facts:
+        return None
+    return VideoStream(
+        **{name: facts[name] for name in VideoStream.model_fields if facts.get(name) is not None}
+    )
+
+
+def _stream(facts: Mapping[str, Any]) -> AudioStream:
+    return AudioStream(**{name: facts[name] for name in AudioStream.model_fields if name in facts})
+
+
+def _run(manifest: Mapping[str, Any], results: Mapping[str, tuple[ResultUsed, ...]]) -> Run:
+    return Run(
+        run_id=manifest["run_id"],
+        owner=manifest["owner"],
+        epoch=manifest["epoch"],
+        created_ms=manifest["created_ms"],
+        config_hash=manifest["config_hash"],
+        kadr_version=manifest["kadr_version"],
+        platform_id=manifest.get("platform_id") or "",
+        components=tuple(_component(n, f, results.get(n, ())) for n, f in manifest["components"].items()),
+    )
+
+
+def _component(name: str, facts: Mapping[str, Any], results: tuple[ResultUsed, ...]) -> ComponentUsed:
+    plain = ("stage", "version", "state", "tasks", "computed", "cached", "seconds", "device")
+    known = {field: facts[field] for field in plain if facts.get(field) is not None}
+    models = tuple(
+        ModelUsed(**{f: str(m[f]) for f in ModelUsed.model_fields if m.get(f) is not None})
+        for m in facts.get("models") or ()
+    )
+    return ComponentUsed(name=name, models=models, results=results, **known)

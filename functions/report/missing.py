@@ -1,0 +1,106 @@
+"""What is missing and why: honest about failures, gaps, streams that the file lacks, and cancelled runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from typing import Any
+
+from functions.report.insights import Missing
+
+AGAIN = "Run the same command again: what succeeded is kept, and only what failed is computed."
+REMEDIES = {
+    "ModelUnavailable": "Run `kadr models pull`, then the same command again.",
+    "ModelDigestMismatch": "Run `kadr models check` to see which file differs, `kadr models pull` to get it anew, "
+    "then the same command again.",
+    "NoSpaceLeft": "Free some space or choose another store, then run the same command again.",
+    "ResourceExhausted": "Give it more memory or time, or run fewer tasks together (`--jobs 1`), then run the same "
+    "command again.",
+    "VideoUnreadable": "Check that the file plays from beginning to end; a copy made anew may help.",
+}
+STREAMS = {
+    "no_audio": "The file has no sound, so there is nothing to hear.",
+    "no_video": "The file has no pictures, so there is nothing to see.",
+}
+
+
+def missing(manifest: Mapping[str, Any], absent: Mapping[str, str]) -> tuple[Missing, ...]:
+    """Entries in the order: failed, blocked, gaps, cancelled, streams that the file lacks.
+
+    ``absent``: {component: ``no_audio`` or ``no_video``} of those whose results say so.
+    """
+    components = manifest["components"]
+    cancelled = manifest["status"] == "cancelled"
+    entries = [*_troubled(components, cancelled, absent), *_streamless(absent)]
+    return tuple(entries)
+
+
+def _troubled(
+    components: Mapping[str, Mapping[str, Any]], cancelled: bool, absent: Mapping[str, str]
+) -> Iterator[Missing]:
+    by_state: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
+    for name, facts in components.items():
+        by_state.setdefault(facts["state"], []).append((name, facts))
+    for name, facts in by_state.get("failed", []):
+        yield _failed(name, facts)
+    yield from _blocked(by_state.get("blocked", []))
+    for name, facts in by_state.get("partial", []):
+        yield _with_gaps(name, facts)
+    left = [name for name, _ in by_state.get("absent", []) if name not in absent]
+    if cancelled and left:
+        yield Missing(
+            components=tuple(left),
+            why="cancelled",
+            reason="The run was cancelled before these were done.",
+            what_to_do=AGAIN,
+        )
+
+
+def _failed(name: str, facts: Mapping[str, Any]) -> Missing:
+    error = facts.get("error") or {}
+    code = error.get("code")
+    return Missing(
+        components=(name,),
+        why="failed",
+        reason=error.get("message") or facts.get("reason") or "It failed without saying why.",
+        what_to_do=REMEDIES.get(code or "", AGAIN),
+        error_code=code,
+        gaps=_gaps(facts),
+    )
+
+
+def _blocked(blocked: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[Missing]:
+    def reason(item: tuple[str, Mapping[str, Any]]) -> str:
+        return item[1].get("reason") or "What it reads could not be made."
+
+    for why, group in groupby(sorted(blocked, key=lambda b: (reason(b), b[0])), key=reason):
+        yield Missing(
+            components=tuple(name for name, _ in group),
+            why="blocked",
+            reason=why,
+            what_to_do="Nothing is wrong here: it is done as soon as what it waits for succeeds.",
+        )
+
+
+def _with_gaps(name: str, facts: Mapping[str, Any]) -> Missing:
+    error = facts.get("error") or {}
+    reason = error.get("message") or facts.get("reason") or "Parts of the video could not be analysed."
+    return Missing(
+        components=(name,),
+        why="gaps",
+        reason=reason,
+        what_to_do=REMEDIES.get(error.get("code") or "", AGAIN),
+        gaps=_gaps(facts),
+        error_code=error.get("code"),
+    )
+
+
+def _gaps(facts: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
+    return tuple((int(s), int(e)) for s, e in facts.get("gaps") or ())
+
+
+def _streamless(absent: Mapping[str, str]) -> Iterator[Missing]:
+    for reason, text in STREAMS.items():
+        names = tuple(sorted(name for name, why in absent.items() if why == reason))
+        if names:
+            yield Missing(components=names, why="no_stream", reason=text, what_to_do="Nothing to do.")

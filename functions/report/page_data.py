@@ -1,0 +1,100 @@
+"""What the page's script reads: the insights in a compact form, pictures as base64, and the curves of the timeline."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from functions.report.insights import Insights, Word
+from functions.report.sources import Found, Sources
+from functions.report.vtt import Cue
+from kadr.contracts.view import RunView
+
+CURVE_POINTS = 6000
+KEY_FRAME_SHARE = 0.6
+"""Of the bytes for pictures; what key frames leave goes to the storyboard."""
+
+
+def page_data(run: RunView, found: Insights, cues: Sequence[Cue], picture_bytes: int) -> dict[str, Any]:
+    sources = Sources(run)
+    key_frames, story = _pictures(sources["shots"], picture_bytes)
+    return {
+        "href": run.video_href,
+        "insights": _compact(found),
+        "keyframes": key_frames,
+        "story": story,
+        "loudness": curve(sources["loudness"], "t_ms", "momentary_lufs"),
+        "motion": curve(sources["shots"], "motion_ms", "motion"),
+        "cues": [[c.start_ms, c.end_ms, c.markup] for c in cues],
+    }
+
+
+def _compact(found: Insights) -> dict[str, Any]:
+    data = found.model_dump(mode="json")
+    for segment, source in zip(data["transcript"], found.transcript, strict=True):
+        segment["words"] = [_word(w) for w in source.words]
+    packed = _short_evidence(data)
+    assert isinstance(packed, dict)
+    return packed
+
+
+def _word(word: Word) -> list[Any]:
+    return [word.start_ms, word.end_ms, word.text, int(word.space), word.speaker]
+
+
+def _short_evidence(value: Any) -> Any:
+    """Evidence as [component, index]: the page finds keys and digests in the list of components."""
+    if isinstance(value, dict):
+        if value.keys() == {"component", "key", "digest", "index"}:
+            return [value["component"], value["index"]]
+        return {name: _short_evidence(v) for name, v in value.items()}
+    return [_short_evidence(v) for v in value] if isinstance(value, list) else value
+
+
+def curve(found: Found, times: str, values: str) -> list[list[float]]:
+    """[[ms, value]], the highest value of each stretch where there are more points than a screen can show."""
+    t_ms, y = found.array(times), found.array(values)
+    stride = max(1, -(-len(t_ms) // CURVE_POINTS))
+    starts = np.arange(0, len(t_ms), stride)
+    highest = np.maximum.reduceat(y, starts) if len(starts) else y
+    return [[int(t), round(float(v), 3)] for t, v in zip(t_ms[starts], highest, strict=True)]
+
+
+def _pictures(shots: Found, limit: int) -> tuple[list[str | None], list[list[Any]]]:
+    frames = _jpegs(shots, "keyframe")
+    kept = thinned([_encoded_size(f) for f in frames], int(limit * KEY_FRAME_SHARE))
+    key_frames = [_text(f) if i in kept else None for i, f in enumerate(frames)]
+    left = limit - sum(_encoded_size(frames[i]) for i in kept)
+    story = _jpegs(shots, "story")
+    shown = thinned([_encoded_size(f) for f in story], left)
+    times = shots.ints("story_ms")
+    return key_frames, [[times[i], _text(story[i])] for i in sorted(shown)]
+
+
+def _jpegs(shots: Found, prefix: str) -> list[bytes]:
+    offsets = shots.ints(f"{prefix}_offsets")
+    return [shots[f"{prefix}_bytes"][a:b].tobytes() for a, b in pairwise(offsets)]
+
+
+def _encoded_size(picture: bytes) -> int:
+    return 4 * -(-len(picture) // 3)
+
+
+def thinned(sizes: Sequence[int], limit: int) -> set[int]:
+    """Evenly spread positions of as many pictures as fit into ``limit`` bytes; all of them when they fit."""
+    total = sum(sizes)
+    wanted = len(sizes) if total <= limit else int(len(sizes) * limit / total)
+    while wanted > 0:
+        kept = {int(i) for i in np.linspace(0, len(sizes) - 1, wanted).round()}
+        if sum(sizes[i] for i in kept) <= limit:
+            return kept
+        wanted = int(wanted * 0.95)
+    return set()
+
+
+def _text(picture: bytes) -> str:
+    return base64.b64encode(picture).decode()

@@ -1,0 +1,99 @@
+"""Where things came from: evidence out of the manifest's records, and artifacts with everything optional made safe to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from functions.report.insights import Evidence, ResultUsed
+from kadr.contracts.artifact import Artifact
+from kadr.contracts.view import RunView
+
+Span = tuple[int, int]
+
+
+class Found:
+    """One component's merged result; ``None`` reads like an empty one, so that builders have one code path."""
+
+    def __init__(self, component: str, artifact: Artifact | None, result: ResultUsed | None) -> None:
+        self.component = component
+        self.artifact = artifact or Artifact()
+        self.exists = artifact is not None and not artifact.absent
+        self._result = result or ResultUsed(name=component, key="", digest="")
+
+    def evidence(self, index: int | None = None) -> Evidence:
+        return Evidence(
+            component=self.component, key=self._result.key, digest=self._result.digest, index=index
+        )
+
+    def array(self, name: str) -> np.ndarray:
+        return self.artifact.arrays.get(name, _NOTHING)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.array(name)
+
+    def ints(self, name: str) -> list[int]:
+        return [int(v) for v in self.array(name)]
+
+    def scores(self, name: str) -> list[float]:
+        return [score(v) for v in self.array(name)]
+
+    def spans(self, prefix: str = "") -> list[Span]:
+        return list(zip(self.ints(f"{prefix}start_ms"), self.ints(f"{prefix}end_ms"), strict=True))
+
+    def strings(self, name: str) -> list[str]:
+        return [str(v) for v in self.artifact.payload.get(name) or ()]
+
+    def value(self, name: str, default: Any = None) -> Any:
+        found = self.artifact.payload.get(name)
+        return default if found is None else found
+
+
+_NOTHING = np.zeros(0, dtype=np.int64)
+
+
+class Sources:
+    """All results of a run with their evidence."""
+
+    def __init__(self, run: RunView) -> None:
+        self._run = run
+        self.results = results_by_component(run.manifest.get("records", ()))
+
+    def __getitem__(self, component: str) -> Found:
+        used = self.results.get(component, ())
+        main = next((r for r in used if r.name == component), used[0] if used else None)
+        return Found(component, self._run.artifact(component), main)
+
+
+def results_by_component(entries: Iterable[Mapping[str, Any]]) -> dict[str, tuple[ResultUsed, ...]]:
+    """{component: results of its whole or merge task}; chunk tasks (``name.plan-index``) count only where there is no other."""
+    records = [entry["record"] for entry in entries if entry.get("record")]
+    found: dict[str, tuple[ResultUsed, ...]] = {}
+    for record in sorted(records, key=lambda r: ("." in r["task"], r["task"])):
+        component = record["task"].partition(".")[0]
+        found.setdefault(component, tuple(_used(r) for r in record["results"]))
+    return found
+
+
+def _used(result: Mapping[str, Any]) -> ResultUsed:
+    return ResultUsed(name=result["name"], key=result["key"], digest=result["digest"])
+
+
+def score(value: Any) -> float:
+    return round(float(value), 4)
+
+
+def at(strings: Sequence[str], index: int) -> str | None:
+    """``strings[index]``, or None outside of it: -1 is how arrays say "unknown"."""
+    return strings[index] if 0 <= index < len(strings) else None
+
+
+def covered_ms(spans: Iterable[Span]) -> int:
+    """Milliseconds that the union of ``spans`` covers."""
+    total, reached = 0, -1
+    for start, end in sorted(spans):
+        total += max(0, end - max(start, reached))
+        reached = max(reached, end)
+    return total

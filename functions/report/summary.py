@@ -1,0 +1,160 @@
+"""A short account of the video in sentences; every one points at its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from functions.report.insights import Evidence, Insights, Item, Phrase, Sentence
+from functions.report.sources import covered_ms
+from functions.report.words import clock, count, language_name, listed, shortened, span_length
+
+SAID_CHARS = 60
+SENTENCE_END = (".", "!", "?", "…")
+SEEN_LABELS = 4
+
+
+def summary(found: Insights) -> tuple[Sentence, ...]:
+    makers = (_video, _shots, _speech, _topics, _texts, _objects, _faces, _sound, _marks, _missing)
+    return tuple(Sentence(phrases=tuple(phrases)) for make in makers if (phrases := list(make(found))))
+
+
+def _plain(text: str, evidence: Evidence | None = None) -> Phrase:
+    return Phrase(text=text, evidence=evidence)
+
+
+def _at(text: str, item: Item) -> Phrase:
+    return Phrase(text=text, start_ms=item.start_ms, end_ms=item.end_ms, evidence=item.evidence)
+
+
+def _video(found: Insights) -> Iterator[Phrase]:
+    video = found.video
+    if video.evidence is None:
+        return
+    yield Phrase(text=span_length(video.duration_ms), target="made", evidence=video.evidence)
+    picture = video.picture
+    seen = f" of video at {picture.width} × {picture.height}" if picture else " of sound without pictures"
+    heard = "" if not picture else " with sound" if video.sound else " without sound"
+    yield _plain(f"{seen}{heard}.")
+
+
+def _shots(found: Insights) -> Iterator[Phrase]:
+    if not found.shots:
+        return
+    evidence = found.shots[0].evidence.model_copy(update={"index": None})
+    yield Phrase(text=count(len(found.shots), "shot"), target="frames", evidence=evidence)
+    longest = max(found.shots, key=lambda s: s.end_ms - s.start_ms)
+    if len(found.scenes) > 1:
+        yield _plain(f" in {count(len(found.scenes), 'scene')}")
+    if len(found.shots) > 1:
+        yield _plain("; the longest ")
+        yield _at(f"begins at {clock(longest.start_ms)}", longest)
+        yield _plain(f" and lasts {span_length(longest.end_ms - longest.start_ms)}")
+    yield _plain(".")
+
+
+def _speech(found: Insights) -> Iterator[Phrase]:
+    said = [s for s in found.transcript if s.text]
+    if not said:
+        return
+    spoken = covered_ms((s.start_ms, s.end_ms) for s in said)
+    names = {t.speaker for t in found.turns}
+    who = f"{count(len(names), 'speaker')} " if names else "Speech "
+    verb = "talk" if len(names) > 1 else "talks" if names else "is heard"
+    tongue = f" in {language_name(found.language.language)}" if found.language else ""
+    evidence = said[0].evidence.model_copy(update={"index": None})
+    yield Phrase(text=f"{who}{verb}{tongue}", target="transcript", evidence=evidence)
+    yield _plain(f" for {span_length(spoken)}, beginning at {clock(said[0].start_ms)}: ")
+    quote = shortened(said[0].text, SAID_CHARS)
+    yield _at(f"“{quote}”", said[0])
+    if not quote.endswith(SENTENCE_END):
+        yield _plain(".")
+
+
+def _topics(found: Insights) -> Iterator[Phrase]:
+    words = [k for k in found.keywords if k.spans][:5]
+    if not words:
+        return
+    yield _plain("Key phrases are ")
+    for i, word in enumerate(words):
+        yield _plain("" if i == 0 else " and " if i == len(words) - 1 else ", ")
+        start, end = word.spans[0]
+        yield Phrase(text=word.text, start_ms=start, end_ms=end, evidence=word.evidence)
+    yield _plain(".")
+
+
+def _texts(found: Insights) -> Iterator[Phrase]:
+    if not found.texts:
+        return
+    evidence = found.texts[0].evidence.model_copy(update={"index": None})
+    yield Phrase(text=f"{count(len(found.texts), 'text')} on screen", target="texts", evidence=evidence)
+    largest = max(found.texts, key=lambda t: (_area(t.quad), -t.start_ms))
+    yield _plain(", the largest ")
+    yield _at(f"“{shortened(largest.text, SAID_CHARS)}” at {clock(largest.start_ms)}", largest)
+    yield _plain(".")
+
+
+def _area(quad: Sequence[tuple[float, float]]) -> float:
+    xs, ys = zip(*quad, strict=True)
+    return float((max(xs) - min(xs)) * (max(ys) - min(ys)))
+
+
+def _objects(found: Insights) -> Iterator[Phrase]:
+    if not found.objects:
+        return
+    tracks = sorted(found.objects, key=lambda t: t.label)
+    by_label = [(label, list(group)) for label, group in groupby(tracks, key=lambda t: t.label)]
+    by_label.sort(key=lambda pair: -covered_ms((t.start_ms, t.end_ms) for t in pair[1]))
+    yield _plain("Seen longest: ")
+    for i, (label, group) in enumerate(by_label[:SEEN_LABELS]):
+        yield _plain("" if i == 0 else ", ")
+        best = max(group, key=lambda t: (t.score, -t.start_ms))
+        yield _at(f"{label} ({span_length(covered_ms((t.start_ms, t.end_ms) for t in group))})", best)
+    rest = len(by_label) - SEEN_LABELS
+    yield _plain(f" and {count(rest, 'other kind')} of object." if rest > 0 else ".")
+
+
+def _faces(found: Insights) -> Iterator[Phrase]:
+    if not found.faces:
+        return
+    first = found.faces[0]
+    yield _at(f"{count(len(found.faces), 'face track')}", first)
+    read = [f for f in found.faces if f.emotion]
+    if read:
+        longest = max(read, key=lambda f: f.end_ms - f.start_ms)
+        yield _plain("; the longest looks mostly ")
+        yield _at(f"{longest.emotion}", longest)
+    yield _plain(".")
+
+
+def _sound(found: Insights) -> Iterator[Phrase]:
+    if found.loudness is None or found.loudness.integrated_lufs is None:
+        return
+    value = f"{found.loudness.integrated_lufs:.1f} LUFS".replace("-", "−")
+    yield Phrase(text=f"The sound averages {value}", target="sound", evidence=found.loudness.evidence)
+    music = [s for s in found.sounds if s.label == "music"]
+    if music:
+        length = span_length(covered_ms((s.start_ms, s.end_ms) for s in music))
+        yield _plain(", with ")
+        yield _at(f"{length} of music", music[0])
+    yield _plain(".")
+
+
+def _marks(found: Insights) -> Iterator[Phrase]:
+    marks = found.moderation.spans if found.moderation else ()
+    if not marks:
+        return
+    yield Phrase(
+        text=f"Moderation marks {count(len(marks), 'span')}", target="marks", evidence=marks[0].evidence
+    )
+    worst = max(marks, key=lambda m: m.score)
+    yield _plain(", most certainly ")
+    yield _at(f"“{worst.label}” at {clock(worst.start_ms)}", worst)
+    yield _plain("; scores err on sport and skin.")
+
+
+def _missing(found: Insights) -> Iterator[Phrase]:
+    names = [n for m in found.missing if m.why != "no_stream" for n in m.components]
+    if names:
+        yield Phrase(text=f"Not everything is here: {listed(names)}", target="missing")
+        yield _plain(f" {'is' if len(names) == 1 else 'are'} missing or incomplete.")
