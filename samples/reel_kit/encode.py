@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -59,7 +60,7 @@ class Mp4Writer:
 
     def write(self, frame: av.VideoFrame, sound: Sound) -> None:
         """Append a picture and its sound, float32 [1920, 2]."""
-        frame.pts = self._frames
+        frame.pts, frame.time_base = self._frames, Fraction(1, FPS)
         self._container.mux(self._video.encode(frame))
         piece = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound.T), format="fltp", layout="stereo")
         piece.rate, piece.pts = RATE, self._frames * SAMPLES_A_FRAME

@@ -59,8 +59,8 @@ class Card:
     def _glow(self) -> Picture:
         x = (np.arange(2 * WIDTH) - WIDTH) / (WIDTH * 0.32)
         y = (np.arange(HEIGHT) - HEIGHT * 0.45) / (HEIGHT * 0.6)
-        light = np.exp(-(x[None, :] ** 2) - y[:, None] ** 2)[..., None] * np.array(self.accent) * 0.16
-        return light.round().astype(np.uint8)
+        light = np.exp(-(x[None, :] ** 2) - y[:, None] ** 2)[..., None] * np.array(self.bottom) * 0.5
+        return np.asarray(light.round(), dtype=np.uint8)
 
     def at(self, i: int) -> Picture:
         """Frame i; the text itself never moves."""

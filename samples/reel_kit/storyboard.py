@@ -6,8 +6,13 @@ from pathlib import Path
 from reel_kit.drawing import PALE, WHITE, Colour, Line
 from reel_kit.pictures import Captioned, Card, Film, Moving, Photo, SideBySide
 
-NAVY: Colour = (11, 18, 34)
-INK: Colour = (32, 50, 84)
+# The colours of a card's upper and lower edge.
+NAVY = ((11, 18, 36), (34, 54, 96))
+PINE = ((6, 26, 30), (18, 74, 78))
+WINE = ((32, 12, 26), (88, 36, 62))
+OCHRE = ((34, 22, 8), (98, 68, 30))
+SLATE = ((26, 28, 32), (70, 76, 86))
+INDIGO = ((18, 14, 46), (58, 46, 120))
 AMBER: Colour = (255, 179, 71)
 TEAL: Colour = (64, 200, 190)
 ROSE: Colour = (240, 110, 130)
@@ -56,7 +61,7 @@ def _opening(files: dict[str, Path]) -> tuple[Shot, ...]:
     )
     bunny = Film(files["bunny"], 0, 5_280)
     return (
-        _card(title, 100, AMBER, opens_block=True),
+        _card(title, 100, NAVY, AMBER, opens_block=True),
         _captioned(bunny, 132, ("Big Buck Bunny", "Blender Foundation, 2008"), AMBER, 120, opens_block=True),
     )
 
@@ -69,11 +74,11 @@ def _two_cities(files: dict[str, Path]) -> tuple[Shot, ...]:
     )
     happy = Film(files["portrait"], 9_600, 15_200)
     return (
-        _card(chapter, 75, TEAL, begins="fade", mix_frames=12),
+        _card(chapter, 75, PINE, TEAL, begins="fade", mix_frames=12),
         _captioned(happy, 140, ("A happy portrait", "Filmed by Wolfgang Langer"), TEAL, 110, people=1),
         _photo(files["cat"], (0.50, 0.46, 0.98), (0.54, 0.44, 0.80), 110, ("cat",)),
         _photo(files["coffee"], (0.54, 0.40, 0.82), (0.52, 0.45, 0.98), 110, ("cup", "spoon")),
-        _astronaut(files["astronaut"], 125, begins="dissolve", mix_frames=20),
+        _astronaut(files["astronaut"], 125, (0.43, 0.24, 0.70), begins="dissolve", mix_frames=20),
     )
 
 
@@ -91,7 +96,7 @@ def _wizard(files: dict[str, Path]) -> tuple[Shot, ...]:
         right_centre=0.68,
     )
     return (
-        _card(chapter, 50, ROSE, opens_block=True),
+        _card(chapter, 50, WINE, ROSE, opens_block=True),
         Shot(pair, 120, faces=(Span("face", count=2),), objects=(Span("person", count=2),)),
     )
 
@@ -104,7 +109,7 @@ def _persuasion(files: dict[str, Path]) -> tuple[Shot, ...]:
     )
     smile = Film(files["portrait"], 15_200, 19_400)
     return (
-        _card(chapter, 62, AMBER, opens_block=True),
+        _card(chapter, 62, OCHRE, AMBER, opens_block=True),
         _photo(files["rocket"], (0.50, 0.62, 0.98), (0.50, 0.52, 0.62), 110),
         _captioned(
             Photo(files["deep_field"], (0.40, 0.40, 0.70), (0.62, 0.58, 0.50), 100),
@@ -125,18 +130,19 @@ def _closing(files: dict[str, Path]) -> tuple[Shot, ...]:
         Line("Credits and licences: samples/ATTRIBUTION.md", 30, PALE),
     )
     return (
-        _card(standby, 100, PALE, still=True, opens_block=True),
+        _card(standby, 100, SLATE, PALE, still=True, opens_block=True),
         _photo(files["coffee"], (0.52, 0.42, 0.90), (0.52, 0.42, 0.86), 25, ("cup",), opens_block=True),
         _photo(files["cat"], (0.54, 0.46, 0.90), (0.54, 0.46, 0.86), 25, ("cat",)),
-        _astronaut(files["astronaut"], 25),
+        _astronaut(files["astronaut"], 25, (0.49, 0.28, 0.95)),
         _photo(files["rocket"], (0.50, 0.62, 0.80), (0.50, 0.60, 0.76), 25),
-        _card(thanks, 125, AMBER),
+        _card(thanks, 125, INDIGO, AMBER),
     )
 
 
 def _card(
     lines: tuple[Line, ...],
     frames: int,
+    ground: tuple[Colour, Colour],
     accent: Colour,
     still: bool = False,
     begins: str = "hard",
@@ -144,7 +150,7 @@ def _card(
     opens_block: bool = False,
 ) -> Shot:
     texts = tuple(Span(line.text) for line in lines)
-    picture = Card(lines, NAVY, INK, accent, still)
+    picture = Card(lines, *ground, accent, still)
     return Shot(picture, frames, begins, mix_frames, texts, opens_block=opens_block)
 
 
@@ -179,6 +185,8 @@ def _photo(
     return Shot(Photo(path, start, end, frames), frames, objects=seen, opens_block=opens_block)
 
 
-def _astronaut(path: Path, frames: int, begins: str = "hard", mix_frames: int = 0) -> Shot:
-    picture = Photo(path, (0.50, 0.29, 1.0), (0.43, 0.24, 0.70), frames)
+def _astronaut(
+    path: Path, frames: int, end: tuple[float, float, float], begins: str = "hard", mix_frames: int = 0
+) -> Shot:
+    picture = Photo(path, (0.50, 0.29, 1.0), end, frames)
     return Shot(picture, frames, begins, mix_frames, faces=(Span("face"),), objects=(Span("person"),))

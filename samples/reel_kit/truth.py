@@ -9,11 +9,10 @@ from reel_kit.voices import Synth, Voice
 
 JOIN_SPEECH_MS = 1_000
 Entry = dict[str, int | str]
+Truth = dict[str, int | list[Entry]]
 
 
-def reel_truth(
-    placed: tuple[Placed, ...], voices: Iterable[Voice], synths: Iterable[Synth]
-) -> dict[str, int | list[Entry]]:
+def reel_truth(placed: tuple[Placed, ...], voices: Iterable[Voice], synths: Iterable[Synth]) -> Truth:
     """All fields of truth.json; README.md beside it says what each means."""
     transcript = [_spoken(voice, number) for voice in voices for number in range(len(voice.utterances))]
     seen = list(zip(placed, _visible(placed), strict=True))
