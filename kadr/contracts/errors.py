@@ -120,3 +120,4 @@ class Interrupted(KadrError):
 
     status = 503
     retryable = True
+    exit_code = 130

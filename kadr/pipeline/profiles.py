@@ -97,7 +97,7 @@ def frames_of(read: ReadEntry, sampling: Mapping[str, Any] | None) -> dict[str, 
 
 def _closure(wanted: Iterable[str], catalogue: Catalogue) -> list[str]:
     found: dict[str, None] = {}
-    open_names = [n for n in wanted]
+    open_names = list(wanted)
     while open_names:
         name = open_names.pop()
         if name in found:

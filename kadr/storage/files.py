@@ -15,7 +15,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
-def _translated(name: str) -> Iterator[None]:
+def translated(name: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
@@ -44,7 +44,7 @@ class FileStore:
         return path
 
     def put(self, name: str, body: bytes) -> None:
-        with _translated(name):
+        with translated(name):
             handle, temporary = tempfile.mkstemp(dir=self.scratch())
             try:
                 with os.fdopen(handle, "wb") as file:
@@ -57,7 +57,7 @@ class FileStore:
                 raise
 
     def put_file(self, name: str, path: Path) -> None:
-        with _translated(name):
+        with translated(name):
             with path.open("rb") as file:
                 os.fsync(file.fileno())
             self._place(path, self._path(name))
@@ -69,7 +69,7 @@ class FileStore:
         source.replace(target)
 
     def get(self, name: str) -> bytes:
-        with _translated(name):
+        with translated(name):
             return self._path(name).read_bytes()
 
     @contextmanager
@@ -91,8 +91,12 @@ class FileStore:
             found += [name for f in files if (name := f"{base}/{f}").startswith(prefix)]
         return iter(sorted(found))
 
+    def modified_ms(self, name: str) -> int:
+        with translated(name):
+            return self._path(name).stat().st_mtime_ns // 1_000_000
+
     def delete(self, name: str) -> None:
-        with _translated(name):
+        with translated(name):
             self._path(name).unlink(missing_ok=True)
 
 

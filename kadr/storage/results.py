@@ -16,7 +16,7 @@ from kadr.contracts.artifact import Artifact, ArtifactSpec, Retention
 from kadr.contracts.errors import InvalidObject, ObjectMissing, PayloadExpired
 from kadr.contracts.keys import dtype_name, jcs, result_digest
 from kadr.storage import layout
-from kadr.storage.files import _translated
+from kadr.storage.files import translated
 from kadr.storage.npz import read_npz, write_npz
 from kadr.storage.store import ObjectStore
 
@@ -80,7 +80,7 @@ def write_result(
 
 
 def _write_arrays(store: ObjectStore, name: str, artifact: Artifact) -> None:
-    with _translated(name):
+    with translated(name):
         handle, temporary = tempfile.mkstemp(dir=store.scratch())
         try:
             with os.fdopen(handle, "wb") as file:

@@ -33,6 +33,10 @@ class ObjectStore(Protocol):
         """Names that begin with ``prefix``, sorted."""
         ...
 
+    def modified_ms(self, name: str) -> int:
+        """When the object was written, by the store's clock, in ms since the epoch. Raises ObjectMissing."""
+        ...
+
     def delete(self, name: str) -> None:
         """Remove the object; nothing happens if it is not there."""
         ...

@@ -1,0 +1,109 @@
+"""Puts the parts together for commands that work on this machine: store, models, coordinator."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kadr.contracts.errors import ModelUnavailable
+from kadr.contracts.profile import NormalProfile, Profile
+from kadr.contracts.run import Graph
+from kadr.pipeline import catalogue, profiles
+from kadr.pipeline.graph import build
+from kadr.settings import Settings
+from kadr.storage.claims import FileClaims
+from kadr.storage.files import FileStore
+
+if TYPE_CHECKING:
+    from inference.registry import Registry
+    from kadr.pipeline.local import Coordinator, Event
+
+MAX_THREADS = 4
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A normal profile with its graph and the models that it resolves to."""
+
+    profile: NormalProfile
+    graph: Graph
+    models: Mapping[str, Mapping[str, Any]]
+
+
+class Machine:
+    """This machine's parts, made when they are first needed."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+
+    @cached_property
+    def store(self) -> FileStore:
+        return FileStore(self.settings.store)
+
+    @cached_property
+    def claims(self) -> FileClaims:
+        return FileClaims(self.settings.store / "claims")
+
+    @cached_property
+    def catalogue(self) -> catalogue.Catalogue:
+        return catalogue.load()
+
+    @cached_property
+    def registry(self) -> Registry:
+        from inference.registry import Registry
+
+        own = (self.settings.models,) if self.settings.models else ()
+        return Registry(weights_dirs=(self.settings.weights, *own), own_cards=own)
+
+    @property
+    def threads(self) -> int:
+        return self.settings.threads or min(MAX_THREADS, len(os.sched_getaffinity(0)))
+
+    def question(self, profile: Profile) -> Question:
+        """``profile`` made normal. Raises InvalidProfile."""
+        normal = profiles.normalise(profile, self.catalogue, self.registry.signature)
+        names = sorted({m for c in normal.components.values() for m in c.models})
+        return Question(normal, build(normal, self.catalogue), {n: self._use(n) for n in names})
+
+    def _use(self, name: str) -> dict[str, Any]:
+        card = self.registry.card(name)
+        return {
+            "name": card.name,
+            "version": card.version,
+            "signature": self.registry.signature(name),
+            "engine": card.engine,
+            "precision": card.precision,
+            "licence": card.licence,
+        }
+
+    def require_weights(self, question: Question) -> None:
+        """Raises ModelUnavailable naming every model of ``question`` whose weights are not here."""
+        if missing := self.registry.missing(question.models):
+            raise ModelUnavailable(
+                f"the weights of {', '.join(missing)} are not on this machine: run `kadr models pull {' '.join(missing)}`"
+                f" (they go to {self.settings.weights}), or leave out what needs them with --only"
+            )
+
+    def coordinator(self, on_event: Callable[[Event], None], jobs: int | None = None) -> Coordinator:
+        from kadr.pipeline.budget import of_machine
+        from kadr.pipeline.local import Coordinator
+        from kadr.pipeline.workers import Host
+
+        return Coordinator(
+            self.store,
+            self.claims,
+            self.catalogue,
+            Host("media", self._command("media")),
+            Host("models", self._command("models")),
+            of_machine(self.catalogue, jobs),
+            on_event,
+        )
+
+    def _command(self, role: str) -> list[str]:
+        return [sys.executable, "-m", "cli.worker", role, str(self.settings.store), str(self.threads)]

@@ -1,0 +1,65 @@
+"""The child processes of `kadr analyze`: ``python -m cli.worker media|models HOME THREADS FD``."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from kadr.contracts.model import Models
+from kadr.pipeline.host import serve
+from kadr.pipeline.render import render
+from kadr.pipeline.runner import Shell
+from kadr.settings import Settings
+from kadr.storage.claims import FileClaims
+from kadr.storage.files import FileStore
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Serve tasks on the socket FD until the coordinator hangs up."""
+    role, store, threads, handle = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+    _die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    settings = Settings()
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    shell = Shell(
+        store=FileStore(store),
+        claims=FileClaims(store / "claims"),
+        models=_confined(settings) if role == "media" else _models(settings, threads),
+        device=f"cpu:{threads}",
+    )
+    serve(Connection(handle), shell, max(2, threads), render)
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to end this process with its coordinator; elsewhere the closed socket does, a little later."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _confined(settings: Settings):  # type: ignore[no-untyped-def]
+    from kadr.media.sandbox import confine
+
+    confine(memory_mb=settings.media_memory_mb, cpu_s=None, file_mb=None)
+
+    def none(_: object) -> Models:
+        raise RuntimeError("components that open the video have no models")
+
+    return none
+
+
+def _models(settings: Settings, threads: int):  # type: ignore[no-untyped-def]
+    from inference.registry import Registry
+
+    own = (settings.models,) if settings.models else ()
+    registry = Registry(weights_dirs=(settings.weights, *own), own_cards=own)
+    return lambda names: registry.models(names, threads)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""Admitting a local file: which video it is, and whether its question was asked before.
+
+The bytes are hashed once; an alias remembers them by path, size and modification time. The newest run of the same video and
+``config_hash`` answers if it is complete and fresh, is resumed if it is open, and is retried if it ended otherwise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from kadr import __version__
+from kadr.contracts.errors import InvalidObject, ObjectMissing, VideoUnreadable
+from kadr.contracts.keys import jcs
+from kadr.contracts.profile import DATAPROCESSOR_VERSION, SAMPLING_POLICY_VERSION, NormalProfile
+from kadr.contracts.run import Graph, Request, Retry, RunStatus
+from kadr.pipeline.epochs import Objects, Stored, parse
+from kadr.pipeline.profiles import config_hash
+from kadr.pipeline.spec import SourceRef
+from kadr.pipeline.state import RunState, evaluate
+from kadr.storage import layout
+from kadr.storage.store import ObjectStore
+
+DAY_MS = 86_400_000
+_BLOCK = 4 << 20
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question: this file under this profile."""
+
+    path: Path
+    profile: NormalProfile
+    graph: Graph
+    models: Mapping[str, Mapping[str, Any]]
+    refresh: bool = False
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """The run that answers: new, resumed, retried, or ``finished`` already."""
+
+    request: Request
+    source: SourceRef
+    how: str
+    finished: bool
+    refresh: bool
+
+
+def identify(store: ObjectStore, path: Path, progress: Callable[[float], None]) -> tuple[str, SourceRef]:
+    """The video's id and a pinned reference to the file. Raises VideoUnreadable for what is not a file with bytes."""
+    ref = reference(path)
+    at = layout.alias_prefix(
+        layout.LOCAL_OWNER, hashlib.sha256(path.absolute().as_uri().encode()).hexdigest()
+    )
+    body = {"path": ref.path, "size": ref.size, "mtime_ns": ref.mtime_ns}
+    for name in store.list(at):
+        if _read_json(store, name) == body:
+            return name.removeprefix(at).removesuffix(".json"), ref
+    video_id = _hash(path, ref.size, progress)
+    store.put(layout.video_reference(layout.LOCAL_OWNER, video_id), jcs(body))
+    store.put(f"{at}{video_id}.json", jcs(body))
+    return video_id, ref
+
+
+def reference(path: Path) -> SourceRef:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise VideoUnreadable(f"cannot read {path}: {error.strerror}") from error
+    if not path.is_file():
+        raise VideoUnreadable(f"{path} is not a file")
+    if found.st_size == 0:
+        raise VideoUnreadable(f"{path} is empty (0 bytes)")
+    if not os.access(path, os.R_OK):
+        raise VideoUnreadable(f"cannot read {path}: permission denied")
+    return SourceRef(str(path.absolute()), found.st_size, found.st_mtime_ns)
+
+
+def _hash(path: Path, size: int, progress: Callable[[float], None]) -> str:
+    digest, done = hashlib.sha256(), 0
+    try:
+        with path.open("rb", buffering=0) as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+                done += len(block)
+                progress(done / size)
+    except OSError as error:
+        raise VideoUnreadable(f"cannot read {path}: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+def admit(store: ObjectStore, asked: Asked, video_id: str, source: SourceRef) -> Admitted:
+    """The run that is to answer ``asked``: found or opened."""
+    hashed = config_hash(asked.profile)
+    for request in runs_of(store, layout.LOCAL_OWNER, video_id):
+        same = request.config_hash == hashed and request.graph.catalogue == asked.graph.catalogue
+        if not same or asked.refresh:
+            continue
+        objects = load_objects(store, request)
+        state = evaluate(request, objects)
+        if state.closed is None:
+            return Admitted(request, source, "resumed", False, False)
+        if state.closed.status is not RunStatus.COMPLETE:
+            reopen(store, request, state, asked.graph)
+            return Admitted(request, source, "retried", False, False)
+        if _fresh(store, request, state, asked.profile.cache_ttl_days):
+            return Admitted(request, source, "finished", True, False)
+        break
+    request = _open(store, asked, video_id, source, hashed)
+    return Admitted(request, source, "new", False, asked.refresh)
+
+
+def _open(store: ObjectStore, asked: Asked, video_id: str, source: SourceRef, hashed: str) -> Request:
+    request = Request(
+        run_id=str(uuid.uuid4()),
+        owner=layout.LOCAL_OWNER,
+        video_id=video_id,
+        source=Path(source.path).as_uri(),
+        source_name=asked.title or Path(source.path).name,
+        config_hash=hashed,
+        sampling_policy_version=SAMPLING_POLICY_VERSION,
+        dataprocessor_version=DATAPROCESSOR_VERSION,
+        platform_id=f"kadr-{__version__}",
+        profile=asked.profile.hashed(),
+        profile_name=asked.profile.name,
+        models={k: dict(v) for k, v in asked.models.items()},
+        graph=asked.graph,
+        created_ms=time.time_ns() // 1_000_000,
+    )
+    body = jcs(request.model_dump(mode="json"))
+    store.put(layout.request(request.owner, request.run_id), body)
+    store.put(layout.run_marker(request.owner, video_id, request.run_id), b"{}")
+    return request
+
+
+def reopen(store: ObjectStore, request: Request, state: RunState, graph: Graph) -> None:
+    """Open the next epoch of a closed run: what succeeded stays, what failed is tried again."""
+    body = Retry(graph=graph, reason="asked again", at_ms=time.time_ns() // 1_000_000)
+    prefix = layout.state_prefix(request.owner, request.run_id)
+    store.put(prefix + layout.retry(state.epoch + 1), jcs(body.model_dump(mode="json")))
+
+
+def runs_of(store: ObjectStore, owner: str, video_id: str) -> list[Request]:
+    """Requests of the runs that looked at a video, newest first."""
+    prefix = layout.run_markers(owner, video_id)
+    found = [_request(store, owner, name.removeprefix(prefix)) for name in store.list(prefix)]
+    return sorted((r for r in found if r is not None), key=lambda r: (r.created_ms, r.run_id), reverse=True)
+
+
+def _request(store: ObjectStore, owner: str, run_id: str) -> Request | None:
+    try:
+        return read_request(store, owner, run_id)
+    except (ObjectMissing, InvalidObject):
+        return None
+
+
+def read_request(store: ObjectStore, owner: str, run_id: str) -> Request:
+    """A run's request. Raises ObjectMissing, InvalidObject."""
+    name = layout.request(owner, run_id)
+    try:
+        return Request.model_validate_json(store.get(name))
+    except ValidationError as error:
+        raise InvalidObject(f"{name} is not a request: {error}") from error
+
+
+def load_objects(store: ObjectStore, request: Request, known: Objects | None = None) -> dict[str, Stored]:
+    """The run's objects by name below its state prefix; those in ``known`` are not read again.
+
+    A damaged object counts as absent: its task is looked up by key, or computed, again.
+    """
+    prefix = layout.state_prefix(request.owner, request.run_id)
+    found = dict(known or {})
+    for full in store.list(prefix):
+        name = full.removeprefix(prefix)
+        if name in found or layout.parse_state(name) is None:
+            continue
+        try:
+            value = parse(name, store.get(full))
+        except (InvalidObject, ObjectMissing):
+            continue
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def _fresh(store: ObjectStore, request: Request, state: RunState, ttl_days: int | None) -> bool:
+    if ttl_days is None or state.closed is None:
+        return True
+    name = layout.manifest(request.owner, request.run_id, state.closed.manifest)
+    try:
+        age_ms = time.time_ns() // 1_000_000 - store.modified_ms(name)
+    except ObjectMissing:
+        return False
+    return age_ms < ttl_days * DAY_MS
+
+
+def _read_json(store: ObjectStore, name: str) -> Any:
+    try:
+        return json.loads(store.get(name))
+    except (ObjectMissing, ValueError):
+        return None

@@ -1,0 +1,91 @@
+"""Closing an epoch: the manifest compiled from the records that count, and the mark that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kadr import __version__
+from kadr.contracts.keys import jcs
+from kadr.contracts.manifest import ComponentSummary, Manifest, ModelUse, RecordEntry
+from kadr.contracts.run import Done, Node, Request, TaskState
+from kadr.pipeline.state import RunState, counted, outcome
+from kadr.storage import layout
+from kadr.storage.claims import Claims
+from kadr.storage.store import ObjectStore
+
+
+def compile_manifest(request: Request, state: RunState) -> Manifest:
+    """The manifest of the epoch as it stands in ``state``."""
+    records = tuple(
+        RecordEntry(name=t.record_name or "", record=t.record, failure=t.failure) for t in counted(state)
+    )
+    return Manifest(
+        kadr_version=__version__,
+        request=request,
+        graph=state.graph,
+        epoch=state.epoch,
+        status=outcome(state),
+        components={n.component: _summary(request, state, n) for n in state.graph.nodes},
+        records=records,
+    )
+
+
+def close(store: ObjectStore, claims: Claims, request: Request, state: RunState) -> Manifest | None:
+    """Write the manifest and the mark of a closable epoch; None if somebody else is closing it right now."""
+    claim = claims.take(f"close-{request.run_id}-{state.epoch}")
+    if claim is None:
+        return None
+    try:
+        manifest = compile_manifest(request, state)
+        body = jcs(manifest.model_dump(mode="json"))
+        store.put(layout.manifest(request.owner, request.run_id, manifest.digest), body)
+        store.put(layout.manifest_copy(request.owner, request.run_id), body)
+        done = Done(
+            manifest=manifest.digest, status=manifest.status, records=tuple(e.name for e in manifest.records)
+        )
+        name = layout.done(state.epoch, manifest.digest)
+        store.put(
+            layout.state_prefix(request.owner, request.run_id) + name, jcs(done.model_dump(mode="json"))
+        )
+        return manifest
+    finally:
+        claim.release()
+
+
+def _summary(request: Request, state: RunState, node: Node) -> ComponentSummary:
+    tasks = state.of(node.component)
+    records = [t.record for t in tasks if t.record]
+    failed = next((t.failure for t in tasks if t.failure), None)
+    outcome_of = state.component_state(node.component)
+    unfinished = state.cancelled and outcome_of in ("waiting", "running")
+    return ComponentSummary(
+        stage=node.stage,
+        version=node.version,
+        state="blocked" if unfinished else outcome_of,
+        reason="the run was cancelled" if unfinished else _reason(state, node),
+        error={"code": failed.code, "message": failed.message} if failed else None,
+        gaps=next((t.gaps for t in tasks if t.merge), ()),
+        tasks=len(tasks),
+        computed=sum(not r.cached for r in records),
+        cached=sum(r.cached for r in records),
+        seconds=round(sum(r.seconds for r in records), 3),
+        models=_models(request, node),
+        device=next((r.device for r in records if r.device), ""),
+    )
+
+
+def _reason(state: RunState, node: Node) -> str:
+    tasks = state.of(node.component)
+    failed = next((t.failure for t in tasks if t.failure), None)
+    if failed is not None:
+        return failed.message
+    blocked = next((t.reason for t in tasks if t.state is TaskState.BLOCKED), "")
+    absent = next((t.record.absent for t in tasks if t.record and t.record.absent), "")
+    return blocked or absent or ""
+
+
+def _models(request: Request, node: Node) -> tuple[ModelUse, ...]:
+    names = [*node.models, *(node.merge.models if node.merge else ())]
+    known: Mapping[str, Mapping[str, Any]] = request.models
+    return tuple(ModelUse.model_validate(known[n]) for n in dict.fromkeys(names) if n in known)

@@ -1,0 +1,326 @@
+"""A whole run on one machine: the same planner and shell as everywhere, over local files, with hints handed on directly.
+
+The coordinator plans, looks results up, writes cached and failure records, closes and renders. It never loads a model nor
+opens media: two child processes do, one confined to what opens the video, one for everything else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kadr.contracts.errors import Interrupted, WorkerDied
+from kadr.contracts.keys import jcs
+from kadr.contracts.manifest import Manifest
+from kadr.contracts.run import Failure, Record, Request, TaskState
+from kadr.pipeline.admission import Admitted, load_objects
+from kadr.pipeline.budget import Budget
+from kadr.pipeline.catalogue import Catalogue
+from kadr.pipeline.closing import close
+from kadr.pipeline.epochs import Stored
+from kadr.pipeline.messages import Advanced, Finished, RenderSpec
+from kadr.pipeline.recording import lookup, record_cached
+from kadr.pipeline.spec import SourceRef, TaskSpec, spec_of
+from kadr.pipeline.state import Memo, RunState, Task, evaluate
+from kadr.pipeline.workers import Flight, Host, ready
+from kadr.storage import layout
+from kadr.storage.claims import Claims
+from kadr.storage.results import ResultId, read_header
+from kadr.storage.store import ObjectStore
+
+ATTEMPTS = 3
+BUSY_WAIT_S = 0.25
+RESCAN_S = 2.0
+TICK_S = 0.2
+
+Event = Mapping[str, Any]
+"""What happened, as people's progress bars and ``--json`` see it: ``event``, ``run_id`` and the event's own fields."""
+
+
+@dataclass
+class LocalRun:
+    """A run under way in this process."""
+
+    request: Request
+    source: SourceRef
+    refresh: bool
+    video_href: str = ""
+    wants_report: bool = True
+    objects: dict[str, Stored] = field(default_factory=dict)
+    memo: Memo = field(default_factory=dict)
+    state: RunState | None = None
+    dirty: bool = True
+    flying: set[str] = field(default_factory=set)
+    missed: dict[str, TaskSpec] = field(default_factory=dict)
+    not_before: dict[str, float] = field(default_factory=dict)
+    attempts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    alone: set[str] = field(default_factory=set)
+    scanned: float = 0.0
+    computed: int = 0
+    duration_ms: int | None = None
+    manifest: Manifest | None = None
+    rendering: bool = False
+    files: tuple[str, ...] | None = None
+    error: Exception | None = None
+
+    @classmethod
+    def of(cls, admitted: Admitted, video_href: str, wants_report: bool = True) -> LocalRun:
+        return cls(admitted.request, admitted.source, admitted.refresh, video_href, wants_report)
+
+    @property
+    def finished(self) -> bool:
+        return self.files is not None or self.error is not None
+
+
+class Coordinator:
+    """Drives local runs to their end. ``media`` opens videos, ``models`` does the rest."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        claims: Claims,
+        catalogue: Catalogue,
+        media: Host,
+        models: Host,
+        budget: Budget,
+        on_event: Callable[[Event], None],
+    ) -> None:
+        self.store = store
+        self.claims = claims
+        self.catalogue = catalogue
+        self.hosts = (media, models)
+        self.budget = budget
+        self.on_event = on_event
+        self.stopping = False
+        self._sources = {
+            n for n, e in catalogue.components.items() if any(r.kind == "source" for r in e.reads)
+        }
+
+    def run(self, runs: Sequence[LocalRun], at_once: int = 2) -> None:
+        """Bring every run to its end. Raises Interrupted when told to stop; each run's own error stays on it."""
+        waiting, active = deque(runs), list[LocalRun]()
+        try:
+            while waiting or active:
+                while waiting and len(active) < at_once:
+                    active.append(waiting.popleft())
+                for run in active:
+                    self._guarded(run, self._advance)
+                active = [run for run in active if not run.finished]
+                if active:
+                    self._listen(active)
+                if self.stopping:
+                    raise Interrupted
+        finally:
+            for host in self.hosts:
+                host.stop()
+
+    def _guarded(self, run: LocalRun, step: Callable[[LocalRun], None]) -> None:
+        """One run's trouble with the store ends that run here (it can be resumed), never the others."""
+        try:
+            step(run)
+        except Exception as error:
+            run.error = error
+            self._tell(run, "run.error", code=type(error).__name__, message=str(error))
+
+    # -- one run -----------------------------------------------------------------------------------------------------
+
+    def _advance(self, run: LocalRun) -> None:
+        if run.finished or run.rendering:
+            return
+        if run.manifest is None:
+            self._settle(run)
+            assert run.state is not None
+            if run.state.closed is not None or (run.state.closable and not run.flying):
+                self._close(run)
+            else:
+                self._dispatch(run)
+        if run.manifest is not None:
+            self._render(run)
+
+    def _settle(self, run: LocalRun) -> None:
+        """Evaluate, and record every hit, until nothing changes without computing."""
+        idle = bool(run.not_before) or not run.flying
+        if not run.scanned or (idle and time.monotonic() - run.scanned > RESCAN_S):
+            run.objects = load_objects(self.store, run.request, run.objects)
+            run.scanned, run.dirty = time.monotonic(), True
+        while run.dirty:
+            run.dirty = False
+            run.state = evaluate(run.request, run.objects, run.memo)
+            self._learn_duration(run)
+            for task in run.state.tasks.values():
+                if task.state is TaskState.READY and task.name not in run.flying:
+                    self._look(run, run.state, task)
+
+    def _look(self, run: LocalRun, state: RunState, task: Task) -> None:
+        known = run.missed.get(task.name)
+        if known is not None and known.key == task.key:
+            return
+        spec = spec_of(run.request, state, task, run.source, run.refresh)
+        found = {} if run.refresh else lookup(self.store, spec)
+        if len(found) < len(spec.wanted):
+            run.missed[task.name] = spec
+            return
+        self._keep(run, record_cached(self.store, spec, found), spec)
+
+    def _keep(self, run: LocalRun, record: Record, spec: TaskSpec) -> None:
+        run.objects[layout.record_ok(spec.epoch, spec.task, spec.key, record.digest)] = record
+        run.dirty = True
+        run.missed.pop(spec.task, None)
+        run.computed += not record.cached
+        self._tell(run, "task.done", **_named(spec), cached=record.cached, seconds=record.seconds)
+        if record.plan is not None:
+            self._tell(run, "run.planned", component=spec.component, chunks=len(record.plan))
+
+    def _learn_duration(self, run: LocalRun) -> None:
+        assert run.state is not None
+        probe = run.state.tasks.get("probe")
+        if run.duration_ms is not None or probe is None or probe.record is None:
+            return
+        result = probe.record.result("probe")
+        request = run.request
+        assert request.video_id is not None
+        found = ResultId(request.owner, request.video_id, "probe", result.key, result.digest)
+        run.duration_ms = int(read_header(self.store, found)["payload"].get("duration_ms", 0))
+        self._tell(run, "run.probed", duration_ms=run.duration_ms)
+
+    def _dispatch(self, run: LocalRun) -> None:
+        now = time.monotonic()
+        for spec in sorted(run.missed.values(), key=self._urgency):
+            delayed = run.not_before.get(spec.task, 0.0) > now
+            if spec.task not in run.flying and not delayed and self._fits(run, spec):
+                self._begin(run, spec)
+
+    def _urgency(self, spec: TaskSpec) -> tuple[int, float, int]:
+        """What unlocks others first, then the dearest: the long tasks should not be the last to start."""
+        entry = self.catalogue.components[spec.component]
+        early = 0 if entry.stage.value == "segmenter" else 1
+        return early, -entry.resources.seconds_per_minute, spec.chunk.start_ms if spec.chunk else 0
+
+    def _fits(self, run: LocalRun, spec: TaskSpec) -> bool:
+        host = self._host(spec)
+        if spec.task in run.alone:
+            return not host.flights
+        if any(f.tag[0].alone & {_name_of(f)} for f in host.flights.values()):
+            return False
+        busy = [f.work.component for h in self.hosts for f in h.flights.values()]
+        return self.budget.fits(spec.component, busy)
+
+    def _host(self, spec: TaskSpec) -> Host:
+        return self.hosts[0] if spec.component in self._sources else self.hosts[1]
+
+    def _begin(self, run: LocalRun, spec: TaskSpec) -> None:
+        run.flying.add(spec.task)
+        run.not_before.pop(spec.task, None)
+        timeout_s = float(self.catalogue.components[spec.component].resources.timeout_s)
+        self._host(spec).begin(spec, (run, spec), timeout_s)
+        self._tell(run, "task.started", **_named(spec))
+
+    # -- what hosts say ----------------------------------------------------------------------------------------------
+
+    def _listen(self, active: Sequence[LocalRun]) -> None:
+        for host in ready(self.hosts, TICK_S):
+            for flight, message in host.read():
+                self._heard(flight, message)
+        for host in self.hosts:
+            for flight, message in host.overdue():
+                self._heard(flight, message)
+
+    def _heard(self, flight: Flight, message: Finished | Advanced) -> None:
+        run: LocalRun = flight.tag[0]
+        if isinstance(message, Advanced):
+            if isinstance(flight.work, TaskSpec):
+                self._tell(run, "task.progress", **_named(flight.work), fraction=round(message.fraction, 3))
+        elif isinstance(flight.work, RenderSpec):
+            self._rendered(run, message)
+        else:
+            spec = flight.work
+            run.flying.discard(spec.task)
+            self._guarded(run, lambda r: self._ended(r, spec, message))
+
+    def _ended(self, run: LocalRun, spec: TaskSpec, message: Finished) -> None:
+        if message.record is not None:
+            run.alone.discard(spec.task)
+            self._keep(run, message.record, spec)
+        elif message.busy:
+            run.not_before[spec.task] = time.monotonic() + BUSY_WAIT_S
+            del run.missed[spec.task]
+            run.dirty = True
+        else:
+            self._failed(run, spec, message)
+
+    def _failed(self, run: LocalRun, spec: TaskSpec, message: Finished) -> None:
+        """A retryable failure is tried again, alone if it took its process down; any other is the run's record."""
+        run.attempts[spec.task, spec.key] += 1
+        attempts = run.attempts[spec.task, spec.key]
+        if message.retryable and attempts < ATTEMPTS:
+            run.not_before[spec.task] = time.monotonic() + 0.5 * 2 ** (attempts - 1)
+            if message.code == WorkerDied.__name__:
+                run.alone.add(spec.task)
+            self._tell(run, "task.retried", **_named(spec), code=message.code, message=message.message)
+            return
+        run.alone.discard(spec.task)
+        failure = Failure(
+            task=spec.task,
+            key=spec.key,
+            code=message.code,
+            message=message.message,
+            attempts=attempts,
+            at_ms=time.time_ns() // 1_000_000,
+            details=dict(message.details or {}),
+        )
+        name = layout.record_failed(spec.epoch, spec.task, spec.key)
+        prefix = layout.state_prefix(spec.owner, spec.run_id)
+        self.store.put(prefix + name, jcs(failure.model_dump(mode="json")))
+        run.objects[name] = failure
+        run.missed.pop(spec.task, None)
+        run.dirty = True
+        self._tell(run, "task.failed", **_named(spec), code=message.code, message=message.message)
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def _close(self, run: LocalRun) -> None:
+        assert run.state is not None
+        if run.state.closed is not None:
+            name = layout.manifest(run.request.owner, run.request.run_id, run.state.closed.manifest)
+            run.manifest = Manifest.model_validate_json(self.store.get(name))
+        else:
+            # Another process may have closed it since the last look: what it listed is what counts.
+            run.objects = load_objects(self.store, run.request, run.objects)
+            run.state = evaluate(run.request, run.objects, run.memo)
+            if run.state.closable:
+                run.manifest = close(self.store, self.claims, run.request, run.state)
+        if run.manifest is not None:
+            self._tell(run, "run.closed", status=run.manifest.status.value, manifest=run.manifest.digest)
+
+    def _render(self, run: LocalRun) -> None:
+        assert run.manifest is not None
+        renderers = sorted(n for n, e in self.catalogue.components.items() if e.scope == "run")
+        if not renderers or not run.wants_report:
+            self._rendered(run, Finished(0, rendered=()))
+            return
+        run.rendering = True
+        request = run.request
+        spec = RenderSpec(request.owner, request.run_id, run.manifest.digest, renderers[0], run.video_href)
+        self.hosts[1].begin(spec, (run, spec), 600.0)
+
+    def _rendered(self, run: LocalRun, message: Finished) -> None:
+        run.files = message.rendered or ()
+        if message.rendered is None:
+            self._tell(run, "report.failed", code=message.code, message=message.message)
+        status = run.manifest.status.value if run.manifest else ""
+        self._tell(run, "run.done", status=status, files=list(run.files), computed=run.computed)
+
+    def _tell(self, run: LocalRun, event: str, **fields: Any) -> None:
+        self.on_event({"event": event, "run_id": run.request.run_id, **fields})
+
+
+def _named(spec: TaskSpec) -> dict[str, Any]:
+    chunk = [spec.chunk.start_ms, spec.chunk.end_ms] if spec.chunk else None
+    return {"task": spec.task, "component": spec.component, "chunk": chunk, "merge": spec.merge}
+
+
+def _name_of(flight: Flight) -> str:
+    return flight.work.task if isinstance(flight.work, TaskSpec) else flight.work.component

@@ -1,0 +1,77 @@
+"""Looking a task's results up and writing its record: what a coordinator does itself and a shell does after computing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kadr.contracts.artifact import Artifact
+from kadr.contracts.keys import jcs
+from kadr.contracts.run import Record, RecordResult
+from kadr.pipeline.spec import TaskSpec
+from kadr.storage import layout
+from kadr.storage.results import ResultId, find_result, read_header, read_result
+from kadr.storage.store import ObjectStore
+
+
+def lookup(store: ObjectStore, spec: TaskSpec) -> dict[str, str]:
+    """Digests of the wanted results that are in the store already, by output name."""
+    found = {
+        w.name: find_result(store, spec.owner, spec.video_id, spec.component, w.key) for w in spec.wanted
+    }
+    return {name: digest for name, digest in found.items() if digest is not None}
+
+
+def record_cached(store: ObjectStore, spec: TaskSpec, found: Mapping[str, str]) -> Record:
+    """Write and return the record of a task all of whose results were found."""
+    return write_record(store, spec, found, frozenset(found), 0, 0.0, "")
+
+
+def write_record(
+    store: ObjectStore,
+    spec: TaskSpec,
+    digests: Mapping[str, str],
+    cached: frozenset[str],
+    started_ms: int,
+    seconds: float,
+    device: str,
+) -> Record:
+    results = []
+    plan = None
+    for wanted in spec.wanted:
+        result = ResultId(spec.owner, spec.video_id, spec.component, wanted.key, digests[wanted.name])
+        absent, spans = _facts(store, result, wanted.name)
+        plan = spans if wanted.name == "plan" else plan
+        name, digest = wanted.name, result.digest
+        results.append(
+            RecordResult(name=name, key=wanted.key, digest=digest, cached=name in cached, absent=absent)
+        )
+    record = Record(
+        task=spec.task,
+        key=spec.key,
+        results=tuple(results),
+        plan=plan,
+        gaps=spec.gaps,
+        started_ms=started_ms,
+        seconds=round(seconds, 3),
+        device=device,
+    )
+    name = layout.record_ok(spec.epoch, spec.task, spec.key, record.digest)
+    store.put(layout.state_prefix(spec.owner, spec.run_id) + name, jcs(record.model_dump(mode="json")))
+    return record
+
+
+def _facts(
+    store: ObjectStore, result: ResultId, name: str
+) -> tuple[str | None, tuple[tuple[int, int, int], ...] | None]:
+    """Why the result is empty by nature, and the chunks if it is a plan: what planning needs of a result's content."""
+    if name == "plan":
+        artifact = read_result(store, result)
+        return artifact.absent, _spans(artifact)
+    absent = read_header(store, result)["payload"].get("absent")
+    return (str(absent) if absent else None), None
+
+
+def _spans(plan: Artifact) -> tuple[tuple[int, int, int], ...]:
+    overlap = int(plan.payload.get("overlap_ms", 0))
+    starts, ends = plan["start_ms"].tolist(), plan["end_ms"].tolist()
+    return tuple((int(s), int(e), overlap) for s, e in zip(starts, ends, strict=True))

@@ -1,0 +1,50 @@
+"""The render stage: a function over a closed run, from its manifest and results to the files that people open."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from kadr.contracts.artifact import Artifact
+from kadr.contracts.manifest import Manifest
+from kadr.pipeline import catalogue
+from kadr.pipeline.messages import RenderSpec
+from kadr.pipeline.runner import Shell
+from kadr.storage import layout
+from kadr.storage.results import ResultId, read_result
+from kadr.storage.store import ObjectStore
+
+
+class StoredRun:
+    """A closed run in the store, as render functions see it (``kadr.contracts.view.RunView``)."""
+
+    def __init__(self, store: ObjectStore, manifest: Manifest, video_href: str) -> None:
+        self._store = store
+        self._manifest = manifest
+        self.manifest: Mapping[str, Any] = manifest.view()
+        self.title = manifest.request.source_name
+        self.video_href = video_href
+
+    def artifact(self, component: str) -> Artifact | None:
+        """The component's whole-video result, or None when it has none."""
+        record, request = self._manifest.final(component), self._manifest.request
+        if record is None or request.video_id is None:
+            return None
+        result = record.result(component)
+        return read_result(
+            self._store, ResultId(request.owner, request.video_id, component, result.key, result.digest)
+        )
+
+
+def render(shell: Shell, spec: RenderSpec) -> tuple[str, ...]:
+    """Render ``spec`` and return the names of the objects written."""
+    body = shell.store.get(layout.manifest(spec.owner, spec.run_id, spec.manifest))
+    manifest = Manifest.model_validate(json.loads(body))
+    component = catalogue.component(spec.component)
+    view = StoredRun(shell.store, manifest, spec.video_href)
+    names = []
+    for name, content in component.function(view, component.params()).items():
+        names.append(layout.report_file(spec.owner, spec.run_id, spec.manifest, name))
+        shell.store.put(names[-1], content)
+    return tuple(names)

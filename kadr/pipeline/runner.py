@@ -1,0 +1,196 @@
+"""The generic shell: runs one task of any component, from its spec to its record. Local, HTTP and queue shells call it.
+
+It looks the results up, claims their keys, reads the inputs, calls the plain function, checks and writes what it made, and
+writes the record. What a component raises leaves here as it is: the caller decides about retries and failure records.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kadr.contracts.artifact import Artifact, ArtifactSpec
+from kadr.contracts.component import Audio, Component, Each, Frames, Part, Read, Source
+from kadr.contracts.errors import InvalidArtifact, VideoChanged
+from kadr.contracts.model import Models
+from kadr.contracts.run import Record
+from kadr.media.audio import PcmStream
+from kadr.media.pack import FramePack
+from kadr.media.source import FileSource
+from kadr.pipeline import catalogue
+from kadr.pipeline.merging import concatenate
+from kadr.pipeline.progress import Progress, watched_audio, watched_frames
+from kadr.pipeline.recording import lookup, record_cached, write_record
+from kadr.pipeline.spec import SourceRef, TaskSpec
+from kadr.pipeline.state import Input
+from kadr.storage.claims import Claims
+from kadr.storage.results import ResultId, find_result, read_result, write_result
+from kadr.storage.store import ObjectStore
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What a process that runs tasks has at hand. ``models`` gives the named models, loaded."""
+
+    store: ObjectStore
+    claims: Claims
+    models: Callable[[Sequence[str]], Models]
+    device: str
+
+
+class Busy(Exception):
+    """Somebody else holds the claim to a key of this task."""
+
+
+def run_task(shell: Shell, spec: TaskSpec, progress: Progress = lambda _: None) -> Record:
+    """Run ``spec`` and write its record. Raises Busy, and whatever the component or the store raise."""
+    found = {} if spec.refresh else lookup(shell.store, spec)
+    missing = [w for w in spec.wanted if w.name not in found]
+    if not missing:
+        return record_cached(shell.store, spec, found)
+    with ExitStack() as held:
+        for key in sorted(w.key for w in missing):
+            claim = shell.claims.take(key)
+            if claim is None:
+                raise Busy(key)
+            held.callback(claim.release)
+        return _compute(shell, spec, progress)
+
+
+def _compute(shell: Shell, spec: TaskSpec, progress: Progress) -> Record:
+    """Under the claims: look again (a former holder may just have finished), then make what is still missing."""
+    found = {} if spec.refresh else lookup(shell.store, spec)
+    missing = tuple(w.name for w in spec.wanted if w.name not in found)
+    started_ms, clock = time.time_ns() // 1_000_000, time.perf_counter()
+    component = catalogue.component(spec.component)
+    made = _make(shell, component, spec, missing, progress) if missing else {}
+    for wanted in spec.wanted:
+        if wanted.name in made:
+            artifact_spec = _spec_of(component, spec, wanted.name)
+            where = (spec.owner, spec.video_id, spec.component, wanted.key)
+            artifact = artifact_spec.checked(made[wanted.name])
+            own = write_result(shell.store, *where, artifact_spec, artifact, wanted.ingredients)
+            found[wanted.name] = own.digest if spec.refresh else _smallest(shell.store, own)
+    seconds = time.perf_counter() - clock
+    cached = frozenset(w.name for w in spec.wanted if w.name not in made)
+    return write_record(shell.store, spec, found, cached, started_ms, seconds, shell.device)
+
+
+def _smallest(store: ObjectStore, own: ResultId) -> str:
+    return find_result(store, own.owner, own.video_id, own.component, own.key) or own.digest
+
+
+def _spec_of(component: Component, spec: TaskSpec, name: str) -> ArtifactSpec:
+    match component.makes:
+        case ArtifactSpec() as whole:
+            return whole if spec.merge or component.parts is None else component.parts
+        case Each(_, item):
+            return item
+        case many:
+            return many[name].spec
+
+
+def _make(
+    shell: Shell, component: Component, spec: TaskSpec, wanted: tuple[str, ...], progress: Progress
+) -> Mapping[str, Artifact]:
+    absent = _absent(spec)
+    if absent is not None or (spec.merge and not _parts_of(spec)):
+        return {name: _spec_of(component, spec, name).empty(absent) for name in wanted}
+    extra = _injected(shell, component, spec, wanted)
+    if spec.merge:
+        return {spec.component: _with_gaps(_merged(shell, component, spec, extra), spec.gaps)}
+    inputs = [
+        _load(shell, spec, read, i, progress) for read, i in zip(component.reads, spec.inputs, strict=True)
+    ]
+    accepted = inspect.signature(component.function).parameters
+    made = component.function(*inputs, **{k: v for k, v in extra.items() if k in accepted})
+    if isinstance(made, Artifact):
+        return {wanted[0]: made}
+    if not isinstance(made, Mapping) or not set(wanted) <= set(made):
+        raise InvalidArtifact(
+            f"{component.name} returned {type(made).__name__}, not the outputs {list(wanted)}"
+        )
+    return {name: made[name] for name in wanted}
+
+
+def _absent(spec: TaskSpec) -> str | None:
+    """Why there is nothing to compute: an input that is needed is empty by nature."""
+    if spec.merge and any(i.chunk is not None for i in spec.inputs):
+        return None
+    return next((i.absent for i in spec.inputs if i.absent and not i.edge.optional), None)
+
+
+def _parts_of(spec: TaskSpec) -> list[Input]:
+    return [i for i in spec.inputs if i.chunk is not None and i.digest is not None]
+
+
+def _injected(shell: Shell, component: Component, spec: TaskSpec, wanted: tuple[str, ...]) -> dict[str, Any]:
+    params = component.params(**{**component.neutral, **spec.params})
+    extra: dict[str, Any] = {"params": params, "chunk": spec.chunk, "wanted": wanted}
+    if spec.models:
+        extra["models"] = shell.models(spec.models)
+    return extra
+
+
+def _merged(shell: Shell, component: Component, spec: TaskSpec, extra: Mapping[str, Any]) -> Artifact:
+    parts = []
+    for i in _parts_of(spec):
+        assert i.chunk is not None
+        parts.append(Part(i.chunk, _read(shell, spec, i)))
+    if component.merge is None:
+        assert isinstance(component.makes, ArtifactSpec)
+        return concatenate(component.makes, parts)
+    accepted = inspect.signature(component.merge).parameters
+    return component.merge(parts, **{k: v for k, v in extra.items() if k in accepted})
+
+
+def _with_gaps(artifact: Artifact, gaps: Sequence[tuple[int, int]]) -> Artifact:
+    if not gaps:
+        return artifact
+    return Artifact(artifact.arrays, {**artifact.payload, "gaps": [list(g) for g in gaps]})
+
+
+def _read(shell: Shell, spec: TaskSpec, i: Input) -> Artifact:
+    assert i.key is not None
+    assert i.digest is not None
+    return read_result(shell.store, ResultId(spec.owner, spec.video_id, i.component, i.key, i.digest))
+
+
+def _load(shell: Shell, spec: TaskSpec, read: Read, i: Input, progress: Progress) -> Any:
+    if isinstance(read, Source):
+        return open_source(spec.source)
+    if i.digest is None:
+        return None
+    artifact = _read(shell, spec, i)
+    if isinstance(read, Frames):
+        return watched_frames(FramePack(artifact), progress)
+    if isinstance(read, Audio):
+        start, end = _span_of(artifact, spec)
+        return watched_audio(PcmStream(artifact, start, end), progress)
+    return artifact
+
+
+def _span_of(pcm: Artifact, spec: TaskSpec) -> tuple[int, int]:
+    if spec.chunk is not None:
+        return spec.chunk.start_ms, spec.chunk.end_ms
+    start = int(pcm.payload.get("start_ms", 0))
+    rate = int(pcm.payload["rate"])
+    return start, start + int(np.ceil(len(pcm["samples"]) * 1000 / rate))
+
+
+def open_source(ref: SourceRef) -> FileSource:
+    """The user's file, if it still is the one the run began with. Raises VideoChanged."""
+    try:
+        found = os.stat(ref.path)
+    except OSError as error:
+        raise VideoChanged(f"{ref.path} is gone since this run began: {error.strerror}") from error
+    if (found.st_size, found.st_mtime_ns) != (ref.size, ref.mtime_ns):
+        raise VideoChanged(f"{ref.path} changed since this run began: analyse it again")
+    return FileSource(ref.path)

@@ -1,0 +1,68 @@
+"""A task as it travels to a shell: everything that running it needs, and nothing that only planning needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kadr.contracts.media import ChunkSpan
+from kadr.contracts.run import Request
+from kadr.pipeline.state import Input, RunState, Task, Wanted
+
+
+@dataclass(frozen=True)
+class SourceRef:
+    """A user's own file, read in place: pinned by size and modification time."""
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    owner: str
+    run_id: str
+    video_id: str
+    epoch: int
+    task: str
+    component: str
+    version: int
+    key: str
+    wanted: tuple[Wanted, ...]
+    inputs: tuple[Input, ...]
+    chunk: ChunkSpan | None
+    merge: bool
+    gaps: tuple[tuple[int, int], ...]
+    params: Mapping[str, Any]
+    models: tuple[str, ...]
+    source: SourceRef
+    refresh: bool = False
+
+
+def spec_of(request: Request, state: RunState, task: Task, source: SourceRef, refresh: bool) -> TaskSpec:
+    """The spec of a task that is ready in ``state``."""
+    node = state.graph.node(task.component)
+    assert task.key is not None
+    assert request.video_id is not None
+    merging = task.merge and node.merge is not None
+    return TaskSpec(
+        owner=request.owner,
+        run_id=request.run_id,
+        video_id=request.video_id,
+        epoch=state.epoch,
+        task=task.name,
+        component=task.component,
+        version=node.version,
+        key=task.key,
+        wanted=task.wanted,
+        inputs=task.inputs,
+        chunk=task.chunk,
+        merge=merging,
+        gaps=task.gaps,
+        params=node.merge.params if merging and node.merge else node.params,
+        models=tuple(node.merge.models if merging and node.merge else node.models),
+        source=source,
+        refresh=refresh,
+    )

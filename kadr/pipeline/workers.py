@@ -1,0 +1,136 @@
+"""The coordinator's side of its worker hosts: starting them, handing out work, noticing their death."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from kadr.contracts.errors import ResourceExhausted, WorkerDied
+from kadr.pipeline.messages import Advanced, Begin, Finished, RenderSpec
+from kadr.pipeline.spec import TaskSpec
+
+_TICKETS = itertools.count(1)
+
+
+@dataclass
+class Flight:
+    """Work that a host has in hand."""
+
+    ticket: int
+    work: TaskSpec | RenderSpec
+    tag: Any
+    began: float
+    timeout_s: float
+
+
+@dataclass
+class Host:
+    """One child process and what it has in hand. It is started on first use and again after its death."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] | None = None
+    process: subprocess.Popen[bytes] | None = None
+    connection: Connection | None = None
+    flights: dict[int, Flight] = field(default_factory=dict)
+
+    def begin(self, work: TaskSpec | RenderSpec, tag: Any, timeout_s: float) -> None:
+        """Hand ``work`` over; ``tag`` comes back with its outcome."""
+        if self.connection is None:
+            self._start()
+        assert self.connection is not None
+        ticket = next(_TICKETS)
+        self.flights[ticket] = Flight(ticket, work, tag, time.monotonic(), timeout_s)
+        # A host that died meanwhile is noticed when its connection is read.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.connection.send(Begin(ticket, work))
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        self.process = subprocess.Popen(
+            [*self.command, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            env=None if self.environment is None else dict(self.environment),
+        )
+        theirs.close()
+        self.connection = Connection(ours.detach())
+
+    def read(self) -> Iterator[tuple[Flight, Finished | Advanced]]:
+        """What the host has said since; its death is a failure of each thing it had in hand."""
+        assert self.connection is not None
+        try:
+            while self.connection.poll():
+                message = self.connection.recv()
+                flight = self.flights.get(message.ticket)
+                if isinstance(message, Finished):
+                    self.flights.pop(message.ticket, None)
+                if flight is not None:
+                    yield flight, message
+        except (EOFError, OSError):
+            yield from self._bury()
+
+    def _bury(self) -> Iterator[tuple[Flight, Finished]]:
+        how = self._reap()
+        lost, self.flights = list(self.flights.values()), {}
+        for flight in lost:
+            death = WorkerDied(f"the {self.name} process {how} while {_named(flight.work)} ran")
+            yield flight, Finished(flight.ticket, code=death.code, message=str(death), retryable=True)
+
+    def _reap(self) -> str:
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+        if self.process is None:
+            return "ended"
+        code = self.process.wait()
+        self.process = None
+        return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+
+    def overdue(self) -> Iterator[tuple[Flight, Finished]]:
+        """Kill the host if something in it ran past its limit: that work failed, the rest died with the host."""
+        now = time.monotonic()
+        late = [f for f in self.flights.values() if now - f.began > f.timeout_s]
+        if not late:
+            return
+        for flight in late:
+            del self.flights[flight.ticket]
+        self.kill()
+        for flight in late:
+            limit = ResourceExhausted(f"{_named(flight.work)} did not finish within {flight.timeout_s:.0f} s")
+            yield flight, Finished(flight.ticket, code=limit.code, message=str(limit), retryable=True)
+        yield from self._bury()
+
+    def kill(self) -> None:
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
+    def stop(self) -> None:
+        self.kill()
+        self.flights.clear()
+        if self.process is not None:
+            self._reap()
+
+
+def ready(hosts: Sequence[Host], timeout_s: float) -> list[Host]:
+    """Hosts with something to say, waiting at most ``timeout_s`` for the first."""
+    by_connection = {h.connection: h for h in hosts if h.connection is not None}
+    if not by_connection:
+        time.sleep(timeout_s)
+        return []
+    return [by_connection[c] for c in wait(list(by_connection), timeout_s) if isinstance(c, Connection)]
+
+
+def _named(work: TaskSpec | RenderSpec) -> str:
+    return work.task if isinstance(work, TaskSpec) else work.component
