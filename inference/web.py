@@ -109,6 +109,7 @@ class Web:
 def failure(url: str, error: Exception) -> FetchFailed:
     """What a person reads when ``url`` could not be read."""
     if isinstance(error, HTTPError):
+        error.close()
         kind = NotThere if error.code in (404, 410) else FetchFailed
         return kind(f"{redacted(url)}: the server answered {error.code} {error.reason}")
     reason = error.reason if isinstance(error, URLError) else error

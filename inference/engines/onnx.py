@@ -54,7 +54,7 @@ def run(
     _check(card.name, {t.name: (t.dtype, len(t.shape)) for t in card.inputs}, inputs)
     names = [t.name for t in card.outputs]
     try:
-        made: list[Any] = native.run(names, dict(inputs))
+        made: list[Any] = native.run(names, {n: np.ascontiguousarray(a) for n, a in inputs.items()})
     except FAILED as error:
         raise ModelFailure(f"{card.name}: ONNX Runtime failed: {error}") from error
     return dict(zip(names, made, strict=True))
