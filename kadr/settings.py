@@ -18,6 +18,8 @@ class Settings(BaseSettings):
     """Where Kadr keeps what is its own: the local store and pulled weights."""
     models: Path | None = None
     """A directory of the user's own model cards and weights, searched before the built-in ones."""
+    weights_folder: Path | None = Field(default=None, alias="KADR_WEIGHTS")
+    """Where pulled weights lie; by default in ``home``."""
     threads: int | None = Field(default=None, ge=1)
     """Threads of one model session; by default the machine's cores, at most four."""
     media_memory_mb: int = Field(default=8192, ge=512)
@@ -33,4 +35,4 @@ class Settings(BaseSettings):
 
     @property
     def weights(self) -> Path:
-        return self.home / "models"
+        return self.weights_folder or self.home / "models"

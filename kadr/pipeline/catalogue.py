@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import json
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -179,8 +180,12 @@ def _merge(c: Component) -> MergeEntry | None:
 
 
 def main() -> None:
-    """Write kadr/catalog.json anew from the declarations."""
-    PATH.write_text(generate().text())
+    """Write kadr/catalog.json anew from the declarations; with ``--check`` only say whether it is up to date."""
+    text = generate().text()
+    if "--check" not in sys.argv:
+        PATH.write_text(text)
+    elif not PATH.is_file() or PATH.read_text() != text:
+        sys.exit(f"{PATH} does not say what the declarations say: run `make catalog` and commit it")
 
 
 if __name__ == "__main__":

@@ -65,6 +65,8 @@ class LocalRun:
     rendering: bool = False
     files: tuple[str, ...] | None = None
     error: Exception | None = None
+    ended: float = 0.0
+    """On the monotonic clock."""
 
     @classmethod
     def of(cls, admitted: Admitted, video_href: str, wants_report: bool = True) -> LocalRun:
@@ -123,6 +125,7 @@ class Coordinator:
             step(run)
         except Exception as error:
             run.error = error
+            run.ended = time.monotonic()
             self._tell(run, "run.error", code=type(error).__name__, message=str(error))
 
     # -- one run -----------------------------------------------------------------------------------------------------
@@ -308,6 +311,7 @@ class Coordinator:
 
     def _rendered(self, run: LocalRun, message: Finished) -> None:
         run.files = message.rendered or ()
+        run.ended = time.monotonic()
         if message.rendered is None:
             self._tell(run, "report.failed", code=message.code, message=message.message)
         status = run.manifest.status.value if run.manifest else ""

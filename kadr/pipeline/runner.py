@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -193,4 +194,4 @@ def open_source(ref: SourceRef) -> FileSource:
         raise VideoChanged(f"{ref.path} is gone since this run began: {error.strerror}") from error
     if (found.st_size, found.st_mtime_ns) != (ref.size, ref.mtime_ns):
         raise VideoChanged(f"{ref.path} changed since this run began: analyse it again")
-    return FileSource(ref.path)
+    return FileSource(Path(ref.path))

@@ -1,0 +1,69 @@
+# Two commands matter: `make demo` and `make test`. Each sets up all it needs below .venv; neither needs root.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CODE := kadr functions inference cli
+WEIGHTS := whisper_base
+
+.PHONY: demo test check lint types imports fmt catalog lock setup weights bench reel clean help
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "Kadr needs Python 3.11, 3.12 or 3.13; this is `$(PYTHON) --version`. Name one: make PYTHON=python3.12 …"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup: $(READY) ## the virtual environment with its pinned dependencies
+
+weights: $(READY) ## model weights that are too large for the repository
+	@$(BIN)/kadr models pull $(WEIGHTS)
+
+demo: weights ## analyse the sample reel and say where to look
+	$(BIN)/kadr analyze samples/reel.mp4 --profile full --out demo
+
+test: weights ## all tests
+	$(BIN)/python -m pytest
+
+check: lint types imports catalog-drift ## what must hold of the code without running it
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+imports: $(READY)
+	$(BIN)/lint-imports
+
+catalog-drift: $(READY)
+	$(BIN)/python -m kadr.pipeline.catalogue --check
+
+catalog: $(READY) ## write kadr/catalog.json anew from the declarations
+	$(BIN)/python -m kadr.pipeline.catalogue
+
+fmt: $(READY) ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+coverage: weights ## tests with line and branch coverage, and its floor
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine
+	$(BIN)/coverage report
+
+lock: $(READY) ## resolve requirements.lock anew from pyproject.toml (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --group dev --override overrides.txt \
+	  --no-header --quiet pyproject.toml -o requirements.lock
+
+reel: $(READY) ## build samples/reel.mp4 anew from its sources
+	$(BIN)/python samples/make_reel.py
+
+clean: ## remove the virtual environment and the demo
+	rm -rf $(VENV) demo

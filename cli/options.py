@@ -1,0 +1,151 @@
+"""The options that say what to compute, shared by ``analyze`` and ``plan``."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.compose import Machine, Question
+from cli.sources import Video
+from kadr.contracts.errors import InvalidProfile
+from kadr.contracts.profile import Profile
+from kadr.pipeline import profiles
+
+_CLOCK = re.compile(r"^(?:(?:(\d+):)?(\d{1,2}):)?(\d+)(?:\.(\d{1,3}))?$")
+MAX_TEXT_BYTES = 4 << 20
+
+
+class Clock(click.ParamType[int]):
+    """A time such as ``90``, ``01:30`` or ``1:02:03.250``, in ms."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Milliseconds of ``value``; fails with usage for anything else."""
+        if isinstance(value, int):
+            return value
+        found = _CLOCK.match(str(value))
+        if found is None:
+            self.fail(f"{value!r} is not a time: write seconds, MM:SS or HH:MM:SS, e.g. 01:30", param, ctx)
+        hours, minutes, seconds, fraction = found.groups()
+        whole = (int(hours or 0) * 60 + int(minutes or 0)) * 60 + int(seconds)
+        return whole * 1000 + int((fraction or "0").ljust(3, "0"))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the options ask for."""
+
+    name: str
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
+    captions: Path | None = None
+
+    def profile(self) -> Profile:
+        """The profile with the options applied. Raises InvalidProfile."""
+        profile = profiles.with_settings(profiles.load_profile(self.name), self.settings)
+        return profiles.only(profile, self.only) if self.only else profile
+
+    def for_video(self, video: Video, question: Question, machine: Machine) -> Question:
+        """``question`` for one video: a sidecar of captions beside it, or given, is part of what is asked."""
+        path = self.captions or video.sidecar
+        if path is None or "captions" not in question.profile.components:
+            return question
+        settings = {
+            **self.settings,
+            "captions": {**self.settings.get("captions", {}), "sidecar": read_text(path)},
+        }
+        return machine.question(Choice(self.name, settings, self.only).profile())
+
+
+def profile_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options to a command; it gets them as one ``choice``."""
+
+    file = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+    @click.option(
+        "--profile", "name", default="standard", show_default=True, help="fast, standard, full or a FILE."
+    )
+    @click.option(
+        "--set", "sets", multiple=True, metavar="NAME.PARAM=VALUE", help="Set a parameter: ocr.fps=0.5."
+    )
+    @click.option("--only", help="Only these components (comma-separated) and what they read.")
+    @click.option("--from", "start", type=Clock(), help="Begin at this time, e.g. 00:10.")
+    @click.option("--to", "end", type=Clock(), help="End at this time.")
+    @click.option("--language", help="The speech's language, e.g. ru; default: detected.")
+    @click.option("--vocabulary", type=file, help="File of words to expect, one a line.")
+    @click.option("--audio-stream", type=click.IntRange(min=0), help="Audio stream; default: the best.")
+    @click.option("--captions", type=file, help="An SRT or WebVTT file that belongs to the video.")
+    @functools.wraps(function)
+    def wrapped(
+        name: str,
+        sets: tuple[str, ...],
+        only: str | None,
+        start: int | None,
+        end: int | None,
+        language: str | None,
+        vocabulary: Path | None,
+        audio_stream: int | None,
+        captions: Path | None,
+        **rest: Any,
+    ) -> Any:
+        settings = parse_sets(sets)
+        if start is not None and end is not None and end <= start:
+            raise click.UsageError(f"--to {end} ms is not after --from {start} ms")
+        for component, param, value in (
+            ("probe", "from_ms", start),
+            ("probe", "to_ms", end),
+            ("pcm", "from_ms", start),
+            ("pcm", "to_ms", end),
+            ("speech", "language", language),
+            ("speech", "vocabulary", _words(vocabulary)),
+            ("pcm", "audio_stream", audio_stream),
+        ):
+            if value is not None:
+                settings.setdefault(component, {})[param] = value
+        names = tuple(n.strip() for n in only.split(",") if n.strip()) if only else ()
+        return function(choice=Choice(name, settings, names, captions), **rest)
+
+    return wrapped
+
+
+def parse_sets(sets: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """``("ocr.fps=0.5",)`` as ``{"ocr": {"fps": 0.5}}``; values are JSON, or text if they are not."""
+    settings: dict[str, dict[str, Any]] = {}
+    for item in sets:
+        path, found, value = item.partition("=")
+        component, dot, param = path.partition(".")
+        if not (found and dot and component and param):
+            raise click.UsageError(f"--set {item!r}: write NAME.PARAM=VALUE, e.g. --set ocr.fps=0.5")
+        settings.setdefault(component.strip(), {})[param.strip()] = _value(value)
+    return settings
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _words(path: Path | None) -> list[str] | None:
+    if path is None:
+        return None
+    return [word for line in read_text(path).splitlines() if (word := line.strip())]
+
+
+def read_text(path: Path) -> str:
+    """A small UTF-8 file that is part of the question. Raises InvalidProfile."""
+    if path.stat().st_size > MAX_TEXT_BYTES:
+        raise InvalidProfile(f"{path} has {path.stat().st_size} bytes: at most {MAX_TEXT_BYTES} are read")
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidProfile(f"{path} is not UTF-8 text: {error}") from error

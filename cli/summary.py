@@ -1,0 +1,87 @@
+"""The table at the end: what was found, how long it took, what was computed, where to look."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kadr.storage.files import FileStore
+
+if TYPE_CHECKING:
+    from cli.analyze import Job
+
+
+def summarise(store: FileStore, jobs: Sequence[Job], as_json: bool) -> None:
+    """Print what became of ``jobs``; with ``as_json`` as one JSON line."""
+    rows = [_row(job) for job in jobs]
+    if as_json:
+        print(json.dumps({"event": "summary", "videos": rows}, ensure_ascii=False), flush=True)
+        return
+    for row in rows:
+        _print(row)
+
+
+def _row(job: Job) -> dict[str, Any]:
+    manifest = job.run.manifest if job.run else None
+    if job.error is not None or manifest is None or job.run is None:
+        message = str(job.error) if job.error else "it did not end"
+        return {"video": job.video.title, "status": "failed", "error": message}
+    summaries = manifest.components
+    return {
+        "video": job.video.title,
+        "status": manifest.status.value,
+        "run_id": manifest.request.run_id,
+        "how": job.admitted.how if job.admitted else "",
+        "duration_ms": job.run.duration_ms,
+        "seconds": round(job.seconds, 2),
+        "tasks": {"computed": job.run.computed, "in_all": sum(c.tasks for c in summaries.values())},
+        "found": found(_insights(job)),
+        "missing": {n: c.reason for n, c in summaries.items() if c.state in ("failed", "blocked", "partial")},
+        "report": str(job.out / "report.html"),
+        "insights": str(job.out / "insights.json"),
+        "captions": str(job.out / "captions.vtt"),
+    }
+
+
+def _insights(job: Job) -> Mapping[str, Any]:
+    try:
+        loaded: Mapping[str, Any] = json.loads((job.out / "insights.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return loaded
+
+
+def found(insights: Mapping[str, Any]) -> dict[str, int]:
+    """How many of each kind an ``insights.json`` has."""
+    kinds = ("shots", "scenes", "transcript", "speakers", "texts", "objects", "faces", "passages")
+    return {kind: len(insights[kind]) for kind in kinds if insights.get(kind)}
+
+
+def _print(row: Mapping[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=sys.stdout)
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    colour = {"complete": "green", "partial": "yellow"}.get(row["status"], "red")
+    console.print(Text(row["video"], "bold"), Text(row["status"], colour))
+    if "error" in row:
+        console.print(Text(f"  {row['error']}"))
+        return
+    counts = ", ".join(f"{n} {kind}" for kind, n in row["found"].items())
+    media = (row["duration_ms"] or 0) / 1000
+    speed = f" ({media / row['seconds']:.1f}× realtime)" if media and row["tasks"]["computed"] else ""
+    cells = {
+        "found": counts or "nothing",
+        "took": f"{row['seconds']:.1f} s{speed}; {row['tasks']['computed']} of {row['tasks']['in_all']} tasks computed",
+        **{f"missing {name}": reason for name, reason in row["missing"].items()},
+        "report": row["report"],
+        "data": f"{row['insights']}, {row['captions']}",
+        "run": row["run_id"],
+    }
+    for name, value in cells.items():
+        table.add_row(Text(f"  {name}", "dim"), Text(value, overflow="fold"))
+    console.print(table)
