@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from functions.ocr.gate import edges, tile_change
+from functions.ocr.gate import edge_change, edges
 from functions.ocr.reading import DETECTOR, RECOGNISER, Line, Reader
 from functions.ocr.tracks import Lines, build_tracks
 from kadr.contracts.artifact import ArraySpec, Artifact, ArtifactSpec
@@ -47,12 +47,12 @@ OCR = ArtifactSpec(
 class OcrParams(Params):
     """What counts as text, and when a frame is read again."""
 
-    min_score: float = Field(0.6, ge=0, le=1)
-    change_threshold: float = Field(6.0, ge=0)
-    """Grey levels of edge change in any 16-pixel tile that make a frame worth reading; 0 reads every frame that differs."""
-    reread_ms: int = Field(10_000, ge=0)
+    min_score: float = Field(default=0.6, ge=0, le=1)
+    change_threshold: float = Field(default=4.0, ge=0)
+    """Grey levels of edge change around any pixel that make a frame worth reading; 0 reads every frame that differs visibly."""
+    reread_ms: int = Field(default=10_000, ge=0)
     """A frame is read in full at least this often, changed or not, unless the picture is the very same one."""
-    detect_side: int = Field(960, ge=320, le=4096)
+    detect_side: int = Field(default=960, ge=320, le=4096)
     """Longest side of the picture that the detector sees; 1280 also finds faint 11-pixel text and takes twice the time."""
 
 
@@ -135,7 +135,7 @@ def _looked(seen: Seen | None, t_ms: int, image: np.ndarray, reader: Reader, par
     outline = edges(image)
     if seen is None or t_ms - seen.full_ms >= params.reread_ms:
         return Seen(t_ms, outline, reader.read(image, [], np.zeros((1, 1)), 0.0))
-    change = tile_change(seen.edges, outline)
+    change = edge_change(seen.edges, outline)
     if change.max() <= params.change_threshold:
         return Seen(seen.full_ms, seen.edges, seen.lines, exact=False)
     return Seen(seen.full_ms, outline, reader.read(image, seen.lines, change, params.change_threshold))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-TILE = 16
-"""Side of a comparison tile in pixels of the sampled frame: about one character of small text."""
+WINDOW = 8
+"""Side in pixels of the sampled frame over which change is averaged: about one character of small text."""
+NOISE = 12
+"""Grey levels of edge change that video compression alone makes between two frames of a still picture."""
 
 _NEIGHBOURS = np.ones((3, 3), dtype=np.uint8)
 
@@ -20,17 +22,14 @@ def edges(image: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, _NEIGHBOURS))
 
 
-def tile_change(before: np.ndarray, now: np.ndarray) -> np.ndarray:
-    """Mean absolute difference of two edge pictures in each tile: float32 [⌈H/16⌉, ⌈W/16⌉], in grey levels."""
-    difference = cv2.absdiff(before, now)
-    bottom, right = -difference.shape[0] % TILE, -difference.shape[1] % TILE
-    padded = np.pad(difference, ((0, bottom), (0, right)))
-    size = (padded.shape[1] // TILE, padded.shape[0] // TILE)
-    return np.asarray(cv2.resize(padded.astype(np.float32), size, interpolation=cv2.INTER_AREA))
+def edge_change(before: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """Difference of two edge pictures beyond noise, averaged around each pixel: float32 [H, W], in grey levels."""
+    beyond = np.maximum(cv2.absdiff(before, now).astype(np.float32) - NOISE, 0)
+    return np.asarray(cv2.blur(beyond, (WINDOW, WINDOW)))
 
 
 def change_at(change: np.ndarray, quad: np.ndarray) -> float:
-    """Largest change among the tiles that the quad (float [4, 2], pixels of the frame) touches."""
-    left, top = np.maximum(np.floor(quad.min(axis=0) / TILE).astype(int), 0)
-    right, bottom = np.floor(quad.max(axis=0) / TILE).astype(int) + 1
+    """Largest change inside the upright box around a quad (float [4, 2], pixels of the frame)."""
+    left, top = np.maximum(np.floor(quad.min(axis=0)), 0).astype(int)
+    right, bottom = np.ceil(quad.max(axis=0)).astype(int) + 1
     return float(change[top:bottom, left:right].max(initial=0.0))

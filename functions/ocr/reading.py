@@ -53,7 +53,7 @@ class Reader:
     ) -> list[Line]:
         """The lines of an RGB frame (uint8 [H, W, 3]) in reading order.
 
-        A ``known`` line is not recognised again if ``change`` (see ``gate.tile_change``) stays within ``threshold`` where it
+        A ``known`` line is not recognised again if ``change`` (see ``gate.edge_change``) stays within ``threshold`` where it
         was and where it is now.
         """
         bgr = np.ascontiguousarray(image[..., ::-1])

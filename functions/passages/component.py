@@ -51,11 +51,11 @@ PASSAGES = ArtifactSpec(
 class PassageParams(Params):
     """Where sentences end, and how many keywords to name."""
 
-    pause_ms: int = Field(1000, ge=0)
+    pause_ms: int = Field(default=1000, ge=0)
     """A silence this long ends a sentence."""
-    max_words: int = Field(60, ge=1)
-    keywords: int = Field(15, ge=0)
-    min_letters: int = Field(20, ge=1)
+    max_words: int = Field(default=60, ge=1)
+    keywords: int = Field(default=15, ge=0)
+    min_letters: int = Field(default=20, ge=1)
     """Texts with fewer letters are taken to be in the language of the speech."""
 
 

@@ -50,15 +50,22 @@ def choose(
         return []
     vectors = embed([" ".join(phrase) for phrase in phrases])
     relevance, likeness = vectors @ document, vectors @ vectors.T
-    chosen = [int(np.argmax(relevance))]
-    while len(chosen) < min(count, len(phrases)):
-        margin = (1 - DIVERSITY) * relevance - DIVERSITY * likeness[:, chosen].max(axis=1)
-        margin[chosen] = -np.inf
-        chosen.append(int(np.argmax(margin)))
+    chosen: list[int] = []
+    left = list(range(len(phrases)))
+    while left and len(chosen) < count:
+        known = likeness[:, chosen].max(axis=1, initial=0.0)
+        margin = (1 - DIVERSITY) * relevance - DIVERSITY * known
+        best = max(left, key=lambda i: (margin[i], phrases[i]))
+        chosen.append(best)
+        left = [i for i in left if not _nested(phrases[i], phrases[best])]
     return [
         (phrases[i], round(float(relevance[i]), 4))
         for i in sorted(chosen, key=lambda i: (-relevance[i], phrases[i]))
     ]
+
+
+def _nested(a: Phrase, b: Phrase) -> bool:
+    return contains(a, b) or contains(b, a)
 
 
 def contains(words: Sequence[str], phrase: Phrase) -> bool:
