@@ -1,0 +1,48 @@
+"""decode: one pass over a chunk of the video makes every frame pack that components read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kadr.contracts.artifact import Artifact
+from kadr.contracts.component import Chunk, Each, Params, Resources, Result, Source, Stage, component
+from kadr.contracts.media import ChunkSpan, SourceFile
+from kadr.contracts.packs import FRAME_PACK, QUALITY
+from kadr.media.sampling import make_packs
+
+
+class Pack(BaseModel):
+    """One pack: as ``kadr.contracts.packs.pack_item`` makes them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    fps: float | None = Field(default=None, gt=0)
+    long_side: int | None = Field(default=None, gt=0)
+    size: tuple[int, int] | None = None
+    quality: int = Field(default=QUALITY, ge=1, le=100)
+
+
+class DecodeParams(Params):
+    """``packs``: what the components of the run read, put together by the planner."""
+
+    packs: tuple[Pack, ...] = ()
+
+
+@component(
+    "decode",
+    version=1,
+    stage=Stage.SEGMENTER,
+    scope=Chunk("probe"),
+    reads=(Source(), Result("probe", "probe")),
+    makes=Each("packs", FRAME_PACK),
+    needs=Resources(cpu=2, memory_mb=400, seconds_per_minute=8.0),
+)
+def decode(
+    source: SourceFile, probe: Artifact, params: DecodeParams, chunk: ChunkSpan, wanted: Collection[str]
+) -> Mapping[str, Artifact]:
+    """Decode the chunk once, from the key frame at or before its start, and sample all wanted packs from it."""
+    items = [pack for pack in params.packs if pack.name in wanted]
+    return make_packs(source, probe.payload, items, chunk)

@@ -1,0 +1,88 @@
+"""The sample index: one pass over all packets, without decoding, says where key frames are and how long streams really are."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from typing import Any
+
+import av.error
+from av.container import InputContainer
+from av.packet import Packet
+
+from kadr.media.clock import MAX_DURATION_MS, Clock
+
+_KEY_DISTANCE_MS = 250
+"""Key frames closer than this to the last one listed are left out, so that the index stays small for all-intra video."""
+
+
+@dataclass
+class StreamExtent:
+    """What the packets of one stream say. Times in microseconds of the timeline; None when no packet had a time stamp."""
+
+    clock: Clock
+    packets: int = 0
+    corrupt: int = 0
+    first_us: int | None = None
+    last_us: int = 0
+    end_us: int = 0
+
+    def add(self, packet: Packet[Any]) -> int | None:
+        """Count ``packet`` and return its time in microseconds, if it has a credible one."""
+        self.packets += 1
+        self.corrupt += packet.is_corrupt
+        ticks = packet.pts if packet.pts is not None else packet.dts
+        if ticks is None or packet.is_discard:
+            return None
+        us = self.clock.us(ticks)
+        if abs(us) > MAX_DURATION_MS * 1000:
+            return None
+        self.first_us = us if self.first_us is None else min(self.first_us, us)
+        self.last_us = max(self.last_us, us)
+        length = self.clock.us(ticks + (packet.duration or 0)) - us
+        self.end_us = max(self.end_us, us + min(length, MAX_DURATION_MS * 1000))
+        return us
+
+    @property
+    def fps(self) -> float | None:
+        """Mean number of frames a second."""
+        span = self.last_us - (self.first_us or 0)
+        return (self.packets - 1) * 1e6 / span if self.packets > 1 and span > 0 else None
+
+
+@dataclass
+class SampleIndex:
+    """``extents`` by stream index; ``key_ms``, ``key_pos``: time and byte position (-1: unknown) of the video's key frames."""
+
+    extents: dict[int, StreamExtent]
+    key_ms: array[int] = field(default_factory=lambda: array("q"))
+    key_pos: array[int] = field(default_factory=lambda: array("q"))
+    truncated: str | None = None
+    """Why reading stopped before the end of the file, if it did."""
+
+
+def scan(container: InputContainer, video: int | None, audio: list[int], origin_us: int) -> SampleIndex:
+    """Read every packet of the video stream ``video`` and the streams ``audio`` once. Memory does not grow with length."""
+    streams = [s for s in container.streams if s.index == video or s.index in audio]
+    index = SampleIndex(
+        {s.index: StreamExtent(Clock(s.time_base, origin_us)) for s in streams if s.time_base}
+    )
+    if not index.extents:
+        return index
+    try:
+        for packet in container.demux(streams):
+            if packet.size:
+                _note(index, packet, packet.stream_index == video)
+    except (av.error.FFmpegError, PermissionError) as error:
+        index.truncated = str(error)
+    return index
+
+
+def _note(index: SampleIndex, packet: Packet[Any], is_video: bool) -> None:
+    us = index.extents[packet.stream_index].add(packet)
+    if not is_video or us is None or not packet.is_keyframe or us < 0:
+        return
+    ms = (us + 500) // 1000
+    if not index.key_ms or ms >= index.key_ms[-1] + _KEY_DISTANCE_MS:
+        index.key_ms.append(ms)
+        index.key_pos.append(-1 if packet.pos is None else packet.pos)

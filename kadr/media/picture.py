@@ -1,0 +1,80 @@
+"""One decoded frame and what is made of it: upright 8-bit pictures at the packs' sizes, and their JPEG files, each made once."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import cv2
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+
+from kadr.contracts.packs import EXACT_QUALITY
+from kadr.media.geometry import turned, upright
+
+_BT709, _BT2020, _BT601 = 1, 9, 5
+_UNSPECIFIED = 2
+_HDR_TRANSFERS = (16, 18)
+_HD_HEIGHT = 720
+_SCALING = "AREA"
+_local = threading.local()
+
+
+class Picture:
+    """``frame`` with its conversions, made on demand and kept while the frame is on display."""
+
+    def __init__(self, frame: VideoFrame, orientation: int) -> None:
+        self.frame = frame
+        self._orientation = orientation
+        self._pixels: dict[tuple[int, int], np.ndarray[Any, Any]] = {}
+        self._files: dict[tuple[int, int, int], bytes] = {}
+
+    def pixels(self, size: tuple[int, int]) -> np.ndarray[Any, Any]:
+        """uint8 [H, W, 3], BGR, upright, of ``size`` (width, height)."""
+        if size not in self._pixels:
+            flat = _converted(self.frame, turned(*size, self._orientation))
+            self._pixels[size] = upright(flat, self._orientation)
+        return self._pixels[size]
+
+    def jpeg(self, size: tuple[int, int], quality: int) -> bytes:
+        """The picture as a JPEG file; at EXACT_QUALITY and above with full colour resolution."""
+        key = (*size, quality)
+        if key not in self._files:
+            options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+            if quality >= EXACT_QUALITY:
+                options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+            self._files[key] = cv2.imencode(".jpg", self.pixels(size), options)[1].tobytes()
+        return self._files[key]
+
+
+def _converted(frame: VideoFrame, size: tuple[int, int]) -> np.ndarray[Any, Any]:
+    """Scale by area averaging and convert to BGR; PQ and HLG are mapped to BT.709 by swscale's perceptual tone mapping."""
+    width, height = size
+    if frame.color_trc in _HDR_TRANSFERS:
+        small = _reformatter("scale", size).reformat(frame, width, height, interpolation=_SCALING, threads=1)
+        if small.color_primaries == _UNSPECIFIED:
+            small.color_primaries = _BT2020
+        made = _reformatter("tone", (size, small.color_trc)).reformat(
+            small, format="bgr24", dst_color_trc=_BT709, dst_color_primaries=_BT709, threads=1
+        )
+    else:
+        made = _reformatter("bgr", size).reformat(
+            frame, width, height, "bgr24", src_colorspace=_matrix(frame), interpolation=_SCALING, threads=1
+        )
+    return np.asarray(made.to_ndarray(), dtype=np.uint8)
+
+
+def _matrix(frame: VideoFrame) -> int | None:
+    """Colour matrix to assume where the video does not say: BT.709 from 720 lines on, else BT.601."""
+    if frame.colorspace != _UNSPECIFIED:
+        return None
+    return _BT709 if frame.height >= _HD_HEIGHT else _BT601
+
+
+def _reformatter(use: str, key: Any) -> VideoReformatter:
+    """One scaler for each use and size in each thread: building one, above all a tone map, costs far more than using it."""
+    known: dict[Any, VideoReformatter] = _local.__dict__.setdefault("reformatters", {})
+    if len(known) > 64:
+        known.clear()
+    return known.setdefault((use, key), VideoReformatter())

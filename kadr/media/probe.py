@@ -1,0 +1,205 @@
+"""What a file holds: container, streams, how long they really are, and where its key frames stand."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av.error
+import numpy as np
+from av.container import InputContainer
+from av.stream import Disposition, Stream
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from kadr.contracts.errors import VideoUnreadable
+from kadr.contracts.media import SourceFile
+from kadr.media.clock import Clock
+from kadr.media.geometry import displayed_size, orientation_of, rotation_of
+from kadr.media.index import SampleIndex, StreamExtent, scan
+from kadr.media.source import MAX_PIXELS, open_container, video_stream
+
+_HDR_TRANSFERS = (16, 18)
+"""PQ (SMPTE ST 2084) and HLG (ARIB STD-B67), by their numbers in ITU-T H.273."""
+_FIRST_PACKETS = 250
+_MAX_TEXTS, _MAX_TEXT = 200, 500
+
+
+@dataclass(frozen=True)
+class Probed:
+    """``facts``: the payload of the component ``probe``; see functions/probe/README.md. ``index``: the sample index."""
+
+    facts: dict[str, Any]
+    index: SampleIndex
+
+
+def probe_source(source: SourceFile) -> Probed:
+    """Open ``source`` and read all its packets once, decoding one picture.
+
+    Raises VideoUnreadable when it is no video or audio, holds neither, or its pictures are too large to decode.
+    """
+    warnings: list[str] = []
+    with open_container(source) as container:
+        video = _chosen_video(container, warnings)
+        number = None if video is None else video.index
+        first = _first_frame(container, video) if video else None
+    with open_container(source) as container:
+        video = None if number is None else video_stream(container, number)
+        facts, index = _read(container, video, first, warnings)
+    facts["size_bytes"] = source.size
+    return Probed(facts, index)
+
+
+def _read(
+    container: InputContainer, video: VideoStream | None, first: VideoFrame | None, warnings: list[str]
+) -> tuple[dict[str, Any], SampleIndex]:
+    audio = [s for s in container.streams.audio if s.codec_context is not None]
+    if video is None and not audio:
+        raise VideoUnreadable(
+            "There is neither video nor audio in this file that Kadr can decode" + _because(warnings)
+        )
+    origin_us = container.start_time or 0
+    index = scan(container, video.index if video else None, [s.index for s in audio], origin_us)
+    if video is not None and first is None:
+        warnings.append("no picture could be decoded from the beginning of the video")
+    if index.truncated:
+        warnings.append(f"reading stopped before the end of the file: {index.truncated}")
+    video_facts = _video_facts(video, first, index) if video else None
+    facts = {
+        "container": container.format.name,
+        "duration_ms": max(
+            _duration_ms(container, index, warnings), video_facts["end_ms"] if video_facts else 0
+        ),
+        "origin_us": origin_us,
+        "video": video_facts,
+        "audio": [_audio_facts(s, index.extents.get(s.index)) for s in audio],
+        "subtitles": [_stream_facts(s) for s in container.streams.subtitles if s.codec_context is not None],
+        "chapters": _chapters(container, origin_us),
+        "tags": _texts(container.metadata),
+        "attached_pictures": sum(_attached(s) for s in container.streams.video),
+        "warnings": warnings,
+    }
+    return facts, index
+
+
+def _chosen_video(container: InputContainer, warnings: list[str]) -> VideoStream | None:
+    """The stream marked as default, else the largest; cover art does not count."""
+    candidates = [s for s in container.streams.video if not _attached(s)]
+    for stream in candidates:
+        if stream.codec_context is None:
+            warnings.append(f"stream {stream.index}: its video codec is not known")
+    known = [s for s in candidates if s.codec_context is not None]
+    best = max(known, key=lambda s: (_is(s, Disposition.default), s.width * s.height, -s.index), default=None)
+    if best is not None and best.width * best.height > MAX_PIXELS:
+        raise VideoUnreadable(
+            f"The pictures are {best.width} × {best.height} pixels; Kadr decodes at most {MAX_PIXELS // 10**6} million pixels"
+        )
+    return best
+
+
+def _first_frame(container: InputContainer, video: VideoStream) -> VideoFrame | None:
+    video.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+    try:
+        for packet in itertools.islice(container.demux(video), _FIRST_PACKETS):
+            for frame in _decoded(packet):
+                return frame
+    except (av.error.FFmpegError, PermissionError):
+        return None
+    return None
+
+
+def _decoded(packet: Any) -> list[VideoFrame]:
+    try:
+        return list(packet.decode())
+    except av.error.FFmpegError:
+        return []
+
+
+def _video_facts(video: VideoStream, first: VideoFrame | None, index: SampleIndex) -> dict[str, Any]:
+    extent = index.extents[video.index]
+    orientation = _orientation(first)
+    width, height = (first.width, first.height) if first else (video.width, video.height)
+    upright = displayed_size(width, height, video.sample_aspect_ratio, orientation)
+    transfer = first.color_trc if first else video.color_trc
+    fps = extent.fps or float(video.guessed_rate or video.average_rate or Fraction(25))
+    last = max(extent.end_us, extent.last_us + (0 if extent.end_us > extent.last_us else round(1e6 / fps)))
+    end_us = last if extent.first_us is not None else round(extent.packets * 1e6 / fps)
+    return {
+        "index": video.index,
+        "codec": video.codec_context.name,
+        "width": upright[0],
+        "height": upright[1],
+        "orientation": orientation,
+        "rotation": rotation_of(orientation),
+        "fps": round(fps, 3),
+        "frames": extent.packets,
+        "pix_fmt": first.format.name if first else video.pix_fmt,
+        "hdr": transfer in _HDR_TRANSFERS,
+        "start_ms": max(0, ((extent.first_us or 0) + 500) // 1000),
+        "end_ms": (end_us + 500) // 1000,
+        "timed": extent.first_us is not None,
+        "corrupt_packets": extent.corrupt,
+    }
+
+
+def _orientation(first: VideoFrame | None) -> int:
+    sides: Any = first.side_data if first else ()
+    for side in sides:
+        if side.type.name == "DISPLAYMATRIX":
+            return orientation_of(np.frombuffer(bytes(side), dtype="<i4").tolist())
+    return 1
+
+
+def _audio_facts(stream: Any, extent: StreamExtent | None) -> dict[str, Any]:
+    length = 0 if extent is None or extent.first_us is None else extent.end_us - max(0, extent.first_us)
+    return _stream_facts(stream) | {
+        "rate": stream.rate,
+        "channels": stream.channels,
+        "start_ms": max(0, ((extent.first_us or 0) + 500) // 1000) if extent else 0,
+        "duration_ms": (length + 500) // 1000,
+    }
+
+
+def _stream_facts(stream: Stream) -> dict[str, Any]:
+    return {"index": stream.index, "codec": stream.codec_context.name, "language": stream.language}
+
+
+def _duration_ms(container: InputContainer, index: SampleIndex, warnings: list[str]) -> int:
+    """What the packets say; the header's word counts only for streams without time stamps."""
+    ends = [(e.end_us, e.last_us) for e in index.extents.values() if e.first_us is not None]
+    header_ms = (container.duration or 0) // 1000
+    found_ms = -(-max((max(pair) for pair in ends), default=0) // 1000)
+    if not ends:
+        return header_ms
+    if header_ms and abs(header_ms - found_ms) > max(2000, found_ms // 20):
+        warnings.append(f"the header says {header_ms} ms, but the streams hold {found_ms} ms")
+    return found_ms
+
+
+def _chapters(container: InputContainer, origin_us: int) -> list[dict[str, Any]]:
+    found = []
+    for chapter in container.chapters()[:_MAX_TEXTS]:
+        clock = Clock(chapter["time_base"] or Fraction(1, 1000), origin_us)
+        title = str(chapter["metadata"].get("title", ""))[:_MAX_TEXT]
+        found.append(
+            {"start_ms": clock.ms(chapter["start"]), "end_ms": clock.ms(chapter["end"]), "title": title}
+        )
+    return found
+
+
+def _texts(metadata: dict[str, str]) -> dict[str, str]:
+    return {str(k)[:_MAX_TEXT]: str(v)[:_MAX_TEXT] for k, v in itertools.islice(metadata.items(), _MAX_TEXTS)}
+
+
+def _attached(stream: Stream) -> bool:
+    return _is(stream, Disposition.attached_pic) or _is(stream, Disposition.timed_thumbnails)
+
+
+def _is(stream: Stream, flag: Disposition) -> bool:
+    return bool(stream.disposition & flag)
+
+
+def _because(warnings: list[str]) -> str:
+    return ": " + "; ".join(warnings) if warnings else ""

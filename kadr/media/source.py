@@ -1,0 +1,166 @@
+"""Opening the video's bytes: a file object only, ordinary containers only, nothing that a file refers to."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+import av
+import av.error
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from kadr.contracts.errors import VideoUnreadable
+from kadr.contracts.media import SourceFile
+
+FORMATS = [
+    "mov",
+    "mp4",
+    "m4a",
+    "3gp",
+    "3g2",
+    "mj2",
+    "matroska",
+    "webm",
+    "avi",
+    "mpegts",
+    "mpeg",
+    "mpegvideo",
+    "flv",
+    "ogg",
+    "wav",
+    "w64",
+    "aiff",
+    "caf",
+    "mp3",
+    "flac",
+    "aac",
+    "ac3",
+    "eac3",
+    "dts",
+    "amr",
+    "au",
+    "ape",
+    "wv",
+    "tta",
+    "asf",
+    "mxf",
+    "gif",
+    "ivf",
+    "h264",
+    "hevc",
+    "m4v",
+    "obu",
+    "av1",
+    "dv",
+    "rm",
+    "swf",
+    "nut",
+    "y4m",
+    "yuv4mpegpipe",
+    "vob",
+]
+"""Demuxers that read one file and nothing else. Left out: playlists and everything that names other files or addresses."""
+
+MAX_PIXELS = 8192 * 8192
+"""Pictures above this are refused before a byte of them is decoded (8K is 33 million pixels)."""
+
+_OPTIONS = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "", "enable_drefs": "0"}
+_HEAD = 4096
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<MPD", b"v=0\r\n", b"v=0\n")
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """A video in a file on this machine. Raises VideoUnreadable on open when it is missing or no regular file."""
+
+    path: Path
+
+    @property
+    def size(self) -> int:
+        return int(self._stat().st_size)
+
+    def open(self) -> BinaryIO:
+        self._stat()
+        try:
+            return self.path.open("rb")
+        except OSError as error:
+            raise VideoUnreadable(f"{self.path.name}: cannot be opened: {error.strerror}") from error
+
+    def _stat(self) -> Any:
+        try:
+            found = self.path.stat()
+        except OSError as error:
+            raise VideoUnreadable(f"{self.path.name}: cannot be opened: {error.strerror}") from error
+        if not stat.S_ISREG(found.st_mode):
+            raise VideoUnreadable(f"{self.path.name}: is not a file. Give the path of one video file")
+        return found
+
+
+@contextmanager
+def open_container(source: SourceFile) -> Iterator[InputContainer]:
+    """The demuxer over ``source``'s bytes. FFmpeg gets a file object and may open nothing else.
+
+    Raises VideoUnreadable saying what the bytes are when they are not a video.
+    """
+    with source.open() as file:
+        container = _opened(file)
+        try:
+            yield container
+        finally:
+            container.close()
+
+
+def video_stream(container: InputContainer, index: int) -> VideoStream:
+    """The video stream with this index in the container. Raises VideoUnreadable when there is none."""
+    found = next((s for s in container.streams.video if s.index == index), None)
+    if found is None:
+        raise VideoUnreadable(
+            f"The file has no video stream {index} any more: was it changed while Kadr read it?"
+        )
+    return found
+
+
+def _opened(file: BinaryIO) -> InputContainer:
+    head = file.read(_HEAD)
+    file.seek(0)
+    if not head:
+        raise VideoUnreadable("The file is empty (0 bytes)")
+    if head.lstrip()[:8].startswith(tuple(p[:8] for p in _PLAYLISTS)):
+        raise VideoUnreadable("This is a playlist, not a video: give the video file itself")
+    try:
+        return av.open(file, mode="r", options=_OPTIONS, metadata_errors="replace", io_open=_refuse)
+    except (av.error.FFmpegError, PermissionError, ValueError) as error:
+        raise VideoUnreadable(_diagnosis(head, error)) from error
+
+
+def _refuse(url: str, flags: int, options: dict[str, Any]) -> NoReturn:
+    raise PermissionError(f"the video refers to {url!r}, which Kadr does not open")
+
+
+def _diagnosis(head: bytes, error: BaseException) -> str:
+    if _is_text(head):
+        return "This is text, not a video: check that the right file was given"
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
+        return (
+            "The MP4 index (moov atom) is missing or damaged: the file was cut off or is still being written. "
+            "Copy or download it again"
+        )
+    reason = getattr(error, "strerror", None) or error
+    return f"This is no video or audio format that Kadr reads ({reason}): convert it, for example to MP4, or check the file"
+
+
+def _is_text(head: bytes) -> bool:
+    if b"\0" in head:
+        return False
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 4:
+            return False
+        text = head[: error.start].decode("utf-8")
+    return sum(c.isprintable() or c.isspace() for c in text) >= 0.98 * len(text)
