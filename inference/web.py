@@ -86,9 +86,7 @@ class Web:
             return _past_the_end(error, part, offset)
         with response:
             start, total = _span(response, offset)
-            with part.open("r+b" if start else "wb") as file:
-                file.seek(start)
-                file.truncate()
+            with part.open("ab" if start else "wb") as file:
                 while block := response.read(BLOCK):
                     file.write(block)
                     advance(file.tell(), total)

