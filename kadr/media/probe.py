@@ -155,6 +155,7 @@ def _orientation(first: VideoFrame | None) -> int:
 def _audio_facts(stream: Any, extent: StreamExtent | None) -> dict[str, Any]:
     length = 0 if extent is None or extent.first_us is None else extent.end_us - max(0, extent.first_us)
     return _stream_facts(stream) | {
+        "default": _is(stream, Disposition.default),
         "rate": stream.rate,
         "channels": stream.channels,
         "start_ms": max(0, ((extent.first_us or 0) + 500) // 1000) if extent else 0,
