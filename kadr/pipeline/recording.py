@@ -23,10 +23,34 @@ def lookup(store: ObjectStore, spec: TaskSpec) -> dict[str, str]:
 
 def record_cached(store: ObjectStore, spec: TaskSpec, found: Mapping[str, str]) -> Record:
     """Write and return the record of a task all of whose results were found."""
-    return write_record(store, spec, found, frozenset(found), 0, 0.0, "")
+    return _put(store, spec, found_record(store, spec, found))
+
+
+def found_record(store: ObjectStore, spec: TaskSpec, found: Mapping[str, str]) -> Record:
+    """The record of a task all of whose results were found, not written anywhere."""
+    return _record(store, spec, found, frozenset(found), 0, 0.0, "")
 
 
 def write_record(
+    store: ObjectStore,
+    spec: TaskSpec,
+    digests: Mapping[str, str],
+    cached: frozenset[str],
+    started_ms: int,
+    seconds: float,
+    device: str,
+) -> Record:
+    """Write and return the record of a task that was run; ``cached`` names the outputs that were found after all."""
+    return _put(store, spec, _record(store, spec, digests, cached, started_ms, seconds, device))
+
+
+def _put(store: ObjectStore, spec: TaskSpec, record: Record) -> Record:
+    name = layout.record_ok(spec.epoch, spec.task, spec.key, record.digest)
+    store.put(layout.state_prefix(spec.owner, spec.run_id) + name, jcs(record.model_dump(mode="json")))
+    return record
+
+
+def _record(
     store: ObjectStore,
     spec: TaskSpec,
     digests: Mapping[str, str],
@@ -45,7 +69,7 @@ def write_record(
         results.append(
             RecordResult(name=name, key=wanted.key, digest=digest, cached=name in cached, absent=absent)
         )
-    record = Record(
+    return Record(
         task=spec.task,
         key=spec.key,
         results=tuple(results),
@@ -55,9 +79,6 @@ def write_record(
         seconds=round(seconds, 3),
         device=device,
     )
-    name = layout.record_ok(spec.epoch, spec.task, spec.key, record.digest)
-    store.put(layout.state_prefix(spec.owner, spec.run_id) + name, jcs(record.model_dump(mode="json")))
-    return record
 
 
 def _facts(

@@ -1,0 +1,223 @@
+"""The plan before the spending: what a run would find, what it would compute and why, and what that would cost.
+
+It plays the run against the store without writing: tasks whose results are there count as done, so the inputs of the next
+are known; what hangs on a miss *depends*: its key is not known before the miss is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kadr.contracts.errors import InvalidObject, ObjectMissing
+from kadr.contracts.run import Record, Request, TaskState
+from kadr.pipeline.catalogue import Catalogue
+from kadr.pipeline.epochs import Stored
+from kadr.pipeline.recording import found_record, lookup
+from kadr.pipeline.spec import SourceRef, TaskSpec, spec_of
+from kadr.pipeline.state import Memo, RunState, Task, Wanted, evaluate
+from kadr.storage import layout
+from kadr.storage.results import ResultId, read_header
+from kadr.storage.store import ObjectStore
+
+COMPARED = 200
+"""Stored results that a miss is compared with, at most, to say what changed."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What would become of one component. ``why``: for misses the fields that changed, for the rest what they wait for."""
+
+    component: str
+    stage: str
+    hits: int = 0
+    misses: int = 0
+    depends: bool = False
+    why: tuple[str, ...] = ()
+    seconds_low: float = 0.0
+    seconds_high: float = 0.0
+
+    @property
+    def verdict(self) -> str:
+        """hit | miss | depends."""
+        return "miss" if self.misses else "depends" if self.depends else "hit"
+
+
+@dataclass
+class Played:
+    """A run played against the store: the state it gets to, and the specs that would have to be computed."""
+
+    state: RunState
+    missing: dict[str, TaskSpec] = field(default_factory=dict)
+
+
+def play(store: ObjectStore, request: Request, source: SourceRef, refresh: bool = False) -> Played:
+    """Take every hit there is, without writing anything."""
+    objects: dict[str, Stored] = {}
+    memo: Memo = {}
+    while True:
+        played = Played(evaluate(request, objects, memo))
+        before = len(objects)
+        for task in played.state.tasks.values():
+            if task.state is TaskState.READY:
+                _take(store, request, source, refresh, task, played, objects)
+        if len(objects) == before:
+            return played
+
+
+def _take(
+    store: ObjectStore,
+    request: Request,
+    source: SourceRef,
+    refresh: bool,
+    task: Task,
+    played: Played,
+    objects: dict[str, Stored],
+) -> None:
+    spec = spec_of(request, played.state, task, source, refresh)
+    found = {} if refresh else lookup(store, spec)
+    if len(found) < len(spec.wanted):
+        played.missing[task.name] = spec
+        return
+    record: Record = found_record(store, spec, found)
+    objects[layout.record_ok(spec.epoch, spec.task, spec.key, record.digest)] = record
+
+
+def rows(
+    store: ObjectStore,
+    catalogue: Catalogue,
+    played: Played,
+    duration_ms: int,
+    costs: Mapping[str, float],
+) -> list[Row]:
+    """One row a component, in the run's order. ``costs``: seconds of computing for a minute of media, as measured."""
+    made = [
+        _row(store, catalogue, played, node.component, duration_ms, costs)
+        for node in played.state.graph.nodes
+    ]
+    return made
+
+
+def _row(
+    store: ObjectStore,
+    catalogue: Catalogue,
+    played: Played,
+    component: str,
+    duration_ms: int,
+    costs: Mapping[str, float],
+) -> Row:
+    state, entry = played.state, catalogue.components[component]
+    tasks = state.of(component)
+    missing = [played.missing[t.name] for t in tasks if t.name in played.missing]
+    waiting = [t for t in tasks if t.state is TaskState.WAITING]
+    depends = bool(waiting) or component in state.unplanned
+    cost = costs.get(component, entry.resources.seconds_per_minute) / 60_000
+    known = sum(_share(spec, duration_ms) for spec in missing) * cost
+    whole_ms = duration_ms if component in state.unplanned or not any(t.chunk for t in tasks) else 0
+    open_ms = whole_ms or sum(t.chunk.end_ms - t.chunk.start_ms for t in waiting if t.chunk)
+    why = (
+        _why_missing(store, missing)
+        if missing
+        else tuple(_causes(state, played, component))
+        if depends
+        else ()
+    )
+    return Row(
+        component,
+        entry.stage.value,
+        hits=sum(t.state is TaskState.SUCCEEDED for t in tasks),
+        misses=len(missing),
+        depends=depends,
+        why=why,
+        seconds_low=round(known, 1),
+        seconds_high=round(known + (open_ms * cost if depends else 0.0), 1),
+    )
+
+
+def _share(spec: TaskSpec, duration_ms: int) -> float:
+    """Media ms that a task works on, in proportion to the outputs it still has to make; a merge costs next to none."""
+    if spec.merge:
+        return 0.0
+    return spec.chunk.end_ms - spec.chunk.start_ms if spec.chunk else duration_ms
+
+
+def _causes(state: RunState, played: Played, component: str) -> Iterable[str]:
+    """The missing components that ``component`` waits for, nearest first."""
+    missing = {spec.component for spec in played.missing.values()}
+    node = state.graph.node(component)
+    nearest = [e.component for e in node.edges if e.component] + ([node.plan] if node.plan else [])
+    seen: dict[str, None] = dict.fromkeys(nearest)
+    queue = list(seen)
+    found: dict[str, None] = {}
+    while queue:
+        name = queue.pop(0)
+        if name in missing:
+            found[name] = None
+            continue
+        before = state.graph.node(name)
+        further = [e.component for e in before.edges if e.component] + ([before.plan] if before.plan else [])
+        queue += [n for n in further if n not in seen]
+        seen.update(dict.fromkeys(further))
+    return [f"depends on {name}" for name in found]
+
+
+def _why_missing(store: ObjectStore, missing: Iterable[TaskSpec]) -> tuple[str, ...]:
+    """What changed against the stored results that come nearest; said once for all chunks that say the same."""
+    reasons: dict[str, None] = {}
+    for spec in missing:
+        stored = _stored(store, spec)
+        for wanted in spec.wanted:
+            if not any(key == wanted.key for key, _ in stored):
+                reasons.update(dict.fromkeys(explain(wanted, [made for _, made in stored])))
+    return tuple(reasons)
+
+
+def _stored(store: ObjectStore, spec: TaskSpec) -> list[tuple[str, Mapping[str, Any]]]:
+    prefix = layout.results_prefix(spec.owner, spec.video_id, spec.component)
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    for name in [n for n in store.list(prefix) if n.endswith(".json")][-COMPARED:]:
+        key, _, digest = name.removeprefix(prefix).removesuffix(".json").partition("/")
+        try:
+            header = read_header(store, ResultId(spec.owner, spec.video_id, spec.component, key, digest))
+            found.append((key, dict(header["ingredients"])))
+        except (ObjectMissing, InvalidObject, KeyError, TypeError):
+            continue
+    return found
+
+
+def explain(wanted: Wanted, stored: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The fields in which ``wanted`` differs from the nearest of ``stored`` (the ingredients of other keys)."""
+    target = _flat(wanted.ingredients)
+    best: list[str] | None = None
+    for other in stored:
+        have = _flat(other)
+        if have.get("params.output") != target.get("params.output") or _name(have) != _name(target):
+            continue
+        changes = [_change(f, have.get(f), target.get(f)) for f in sorted({*have, *target})]
+        changed = [c for c in changes if c]
+        if best is None or len(changed) < len(best):
+            best = changed
+    return best if best is not None else [f"{wanted.name}: never computed for this video"]
+
+
+def _name(flat: Mapping[str, Any]) -> Any:
+    """Frame packs are told apart by name; two of them have nothing to do with each other."""
+    return flat.get("params.name")
+
+
+def _change(field_name: str, old: Any, new: Any) -> str | None:
+    if old == new:
+        return None
+    return f"{field_name}: {_brief(old)} → {_brief(new)}"
+
+
+def _brief(value: Any) -> str:
+    text = "absent" if value is None else str(value)
+    return text if len(text) <= 40 else f"{text[:12]}…"
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    if isinstance(value, Mapping) and value:
+        return {k: v for name, inner in value.items() for k, v in _flat(inner, f"{path}.{name}").items()}
+    return {path.removeprefix("."): value}
