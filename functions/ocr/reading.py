@@ -24,6 +24,8 @@ LINE_HEIGHT = 48
 """Height in pixels of the recogniser's input."""
 STRIDE = 32
 """Both networks take sides that are multiples of this."""
+LONE_SCORE = 0.9
+"""A line of one letter or digit counts only if read at least this surely."""
 SAME_PLACE = 0.7
 """IoU above which a detected line stands where a line was read before."""
 
@@ -60,8 +62,19 @@ class Reader:
         still = [line for line in known if change_at(change, line.quad) <= threshold]
         quads = self.detect(bgr)
         lines = [self._line(bgr, q, still if change_at(change, q) <= threshold else []) for q in quads]
-        kept = [line for line in lines if line.score >= self._min_score and any(map(str.isalnum, line.text))]
+        kept = [line for line in lines if line.score >= self._needed(line.text)]
         return sorted(kept, key=lambda line: (*line.quad.min(axis=0)[::-1].tolist(), line.text))
+
+    def _needed(self, text: str) -> float:
+        """The score a text needs to count: rings and edges are often taken for a lone letter, signs alone are no text."""
+        letters = sum(map(str.isalnum, text))
+        return (
+            math.inf
+            if letters == 0
+            else max(self._min_score, LONE_SCORE)
+            if letters == 1
+            else self._min_score
+        )
 
     def detect(self, bgr: np.ndarray) -> np.ndarray:
         """Quads of text lines, float32 [N, 4, 2], by differentiable binarisation (Liao et al. 2020)."""
