@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from functions.loudness import measures
-from kadr.contracts.artifact import ArraySpec, Arrays, Artifact, ArtifactSpec
+from kadr.contracts.artifact import Arrays, ArraySpec, Artifact, ArtifactSpec
 from kadr.contracts.component import Params, Resources, Result, Stage, Whole, component
 
 LOUDNESS = ArtifactSpec(
