@@ -63,7 +63,7 @@ def identify(store: ObjectStore, path: Path, progress: Callable[[float], None]) 
     at = layout.alias_prefix(
         layout.LOCAL_OWNER, hashlib.sha256(path.absolute().as_uri().encode()).hexdigest()
     )
-    body = {"path": ref.path, "size": ref.size, "mtime_ns": ref.mtime_ns}
+    body = {"path": ref.path, "size": ref.size, "mtime_us": ref.mtime_us}
     for name in store.list(at):
         if _read_json(store, name) == body:
             return name.removeprefix(at).removesuffix(".json"), ref
@@ -84,7 +84,7 @@ def reference(path: Path) -> SourceRef:
         raise VideoUnreadable(f"{path} is empty (0 bytes)")
     if not os.access(path, os.R_OK):
         raise VideoUnreadable(f"cannot read {path}: permission denied")
-    return SourceRef(str(path.absolute()), found.st_size, found.st_mtime_ns)
+    return SourceRef(str(path.absolute()), found.st_size, found.st_mtime_ns // 1000)
 
 
 def _hash(path: Path, size: int, progress: Callable[[float], None]) -> str:

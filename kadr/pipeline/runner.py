@@ -192,6 +192,6 @@ def open_source(ref: SourceRef) -> FileSource:
         found = os.stat(ref.path)
     except OSError as error:
         raise VideoChanged(f"{ref.path} is gone since this run began: {error.strerror}") from error
-    if (found.st_size, found.st_mtime_ns) != (ref.size, ref.mtime_ns):
+    if (found.st_size, found.st_mtime_ns // 1000) != (ref.size, ref.mtime_us):
         raise VideoChanged(f"{ref.path} changed since this run began: analyse it again")
     return FileSource(Path(ref.path))

@@ -17,7 +17,7 @@ class SourceRef:
 
     path: str
     size: int
-    mtime_ns: int
+    mtime_us: int
 
 
 @dataclass(frozen=True)
