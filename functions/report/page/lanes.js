@@ -1,0 +1,60 @@
+// What the timeline shows: one lane a component, made of bars in rows or of a curve.
+const Lanes = (() => {
+  const COLOURS = { scene: '--lane-scene', shot: '--lane-shot' };
+  const SOUND = { speech: '--lane-speech', music: '--lane-music', noise: '--lane-noise', silence: '--lane-quiet' };
+  const bar = (item, text, color, more) => ({ s: item.start_ms, e: item.end_ms, text, color, ev: item.evidence, ...more });
+
+  // Rows by first fit in time order; what finds no free row lies over the row that is free soonest.
+  function packed(items, most) {
+    const ends = [];
+    for (const item of [...items].sort((a, b) => a.s - b.s)) {
+      let row = ends.findIndex((end) => end <= item.s);
+      if (row < 0) row = ends.length < most ? ends.length : ends.indexOf(Math.min(...ends));
+      ends[row] = Math.max(ends[row] || 0, item.e);
+      item.row = row;
+    }
+    return { items, rows: Math.max(1, ends.length) };
+  }
+
+  function byLabel(items, label, most) {
+    const time = new Map();
+    for (const item of items) time.set(label(item), [...(time.get(label(item)) || []), [item.s, item.e]]);
+    const order = [...time].map(([name, spans]) => [name, covered(spans)]).sort((a, b) => b[1] - a[1]).map(([name]) => name);
+    for (const item of items) item.row = Math.min(order.indexOf(label(item)), most - 1);
+    return { items, rows: clamp(order.length, 1, most) };
+  }
+
+  function shots() {
+    const scenes = FOUND.scenes.map((s) => bar(s, `Scene ${s.index + 1}`, COLOURS.scene, { row: 0, tip: counted(s.shots.length, 'shot') }));
+    const each = FOUND.shots.map((s) => bar(s, String(s.index + 1), COLOURS.shot, { row: 1, name: `Shot ${s.index + 1}`, tip: s.kind === 'gradual' ? 'gradual transition' : '', thin: true }));
+    return { items: [...scenes, ...each], rows: 2 };
+  }
+
+  const speech = () => packed(FOUND.transcript.map((s) => bar(s, s.text, voice(s.speaker), { tip: s.speaker })), 2);
+  const texts = () => packed(FOUND.texts.map((t) => bar(t, t.text, '--lane-text')), 3);
+  const objects = () => byLabel(FOUND.objects.map((o) => bar(o, o.label, '--lane-objects', { tip: `score ${o.score.toFixed(2)}` })), (i) => i.text, 5);
+  const faces = () => packed(FOUND.faces.map((f) => bar(f, f.emotion || 'face', '--lane-faces', { tip: `score ${f.score.toFixed(2)}` })), 3);
+  const tags = () => byLabel(FOUND.tags.flatMap((t) => t.spans.map(([s, e]) => ({ s, e, text: t.label, color: '--lane-tags', ev: t.evidence }))), (i) => i.text, 4);
+  const sounds = () => ({ items: FOUND.sounds.map((s) => bar(s, s.label, SOUND[s.label] || '--lane-noise', { row: 0 })), rows: 1 });
+  const marks = () => packed((FOUND.moderation?.spans || []).map((m) => bar(m, m.label, '--lane-marks', { tip: `score ${m.score.toFixed(2)}` })), 2);
+  const quality = () => packed(FOUND.quality.map((q) => bar(q, q.kind, '--lane-quality')), 2);
+  const loudness = () => ({ curve: DATA.loudness, low: -60, high: 0, color: '--lane-loud', unit: 'LUFS', items: (FOUND.loudness?.silence || []).map(([s, e]) => ({ s, e, text: 'silence', row: 0, color: '--lane-quiet', quiet: true, ev: FOUND.loudness.evidence })) });
+  const motion = () => ({ curve: DATA.motion, low: 0, high: Math.max(1e-6, ...DATA.motion.map((p) => p[1])), color: '--lane-motion', unit: 'motion', items: [] });
+
+  const ALL = [
+    ['Shots', 'shots', shots], ['Speech', 'speech', speech], ['Text', 'ocr', texts], ['Objects', 'objects', objects], ['Faces', 'faces', faces],
+    ['Tags', 'tags', tags], ['Sounds', 'sounds', sounds], ['Loudness', 'loudness', loudness], ['Motion', 'shots', motion],
+    ['Moderation', 'moderation', marks], ['Quality', 'quality', quality],
+  ];
+
+  function lane([label, component, build]) {
+    const used = COMPONENTS.get(component);
+    const lost = KINDS.get(component);
+    if (!used || lost?.why === 'no_stream') return null;
+    const body = build();
+    const whole = lost && lost.why !== 'gaps' && !body.items.length && !(body.curve || []).length;
+    return { label, component, rows: 1, ...body, gaps: lost?.why === 'gaps' ? lost.gaps : [], lost: whole ? lost : null, reason: lost?.reason };
+  }
+
+  return () => ALL.map(lane).filter(Boolean);
+})();

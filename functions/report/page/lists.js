@@ -1,0 +1,89 @@
+// Lists of what was found: each row says what, how long, and where on the timeline.
+const Lists = (() => {
+  const AT_FIRST = 8;
+
+  // A strip of the whole timeline with the spans on it.
+  function strip(spans, tone) {
+    const svg = drawing('svg', { viewBox: `0 0 1000 8`, preserveAspectRatio: 'none', class: 'strip', 'aria-hidden': 'true' });
+    for (const [s, e] of spans.slice(0, 600)) {
+      const size = Math.max(3, ((e - s) / DURATION) * 1000);
+      svg.append(drawing('rect', { x: Math.min(1000 - size, (s / DURATION) * 1000), y: 0, width: size, height: 8, fill: `var(${tone})` }));
+    }
+    svg.addEventListener('click', (event) => {
+      const area = svg.getBoundingClientRect();
+      const ms = ((event.clientX - area.left) / area.width) * DURATION;
+      const nearest = [...spans].sort((a, b) => away(a, ms) - away(b, ms))[0];
+      Player.seek(ms >= nearest[0] && ms < nearest[1] ? ms : nearest[0]);
+    });
+    return svg;
+  }
+
+  const away = ([s, e], ms) => (ms < s ? s - ms : ms > e ? ms - e : 0);
+
+  function row({ text, value, spans, tone, evidence, ms }) {
+    return make('li', {}, moment(ms ?? spans[0]?.[0] ?? 0, { class: 'what', evidence }, text), make('span', { class: 'num faint' }, value), spans.length ? strip(spans, tone) : null);
+  }
+
+  function list(id, title, rows, note) {
+    if (!rows.length && !note) return;
+    const head = make('h3', {}, title, rows.length ? make('span', { class: 'faint num' }, String(rows.length)) : null);
+    const body = make('ul', {}, rows.slice(0, AT_FIRST).map(row));
+    const section = make('div', { class: 'list', id }, head, body);
+    if (rows.length > AT_FIRST) {
+      const rest = make('button', { type: 'button', class: 'more' }, `${(rows.length - AT_FIRST).toLocaleString('en')} more`);
+      rest.addEventListener('click', () => (body.append(...rows.slice(AT_FIRST, 500).map(row)), rest.remove()));
+      section.append(rest);
+    }
+    if (note) section.append(make('p', { class: 'note' }, note));
+    $('lists').append(section);
+  }
+
+  // Items grouped by `name`, the longest first.
+  function grouped(items, name, tone, value) {
+    const groups = new Map();
+    for (const item of items) groups.set(name(item), [...(groups.get(name(item)) || []), item]);
+    const rows = [...groups].map(([text, members]) => {
+      const spans = members.map((m) => [m.start_ms, m.end_ms]);
+      return { text, spans, tone: typeof tone === 'function' ? tone(text) : tone, time: covered(spans), evidence: members[0].evidence, value: value ? value(members, covered(spans)) : spanLength(covered(spans)) };
+    });
+    return rows.sort((a, b) => b.time - a.time);
+  }
+
+  function sound() {
+    const loud = FOUND.loudness;
+    const tones = { speech: '--lane-speech', music: '--lane-music', noise: '--lane-noise', silence: '--lane-quiet' };
+    const minus = (v, digits = 1) => v.toFixed(digits).replace('-', '−');
+    const facts = [
+      loud?.integrated_lufs != null && `${minus(loud.integrated_lufs)} LUFS integrated`,
+      loud?.range_lu != null && `range ${minus(loud.range_lu)} LU`,
+      loud?.true_peak_dbtp != null && `true peak ${minus(loud.true_peak_dbtp)} dBTP`,
+      loud?.silence.length && `${counted(loud.silence.length, 'silence')}`,
+    ].filter(Boolean);
+    list('sound', 'Sound', grouped(FOUND.sounds, (s) => s.label, (t) => tones[t] || '--lane-noise'), facts.length ? `${facts.join(' · ')} (EBU R128).` : '');
+  }
+
+  function marks() {
+    const found = FOUND.moderation;
+    if (!found) return;
+    const rows = found.peaks.map((p) => {
+      const spans = found.spans.filter((s) => s.label === p.label).map((s) => [s.start_ms, s.end_ms]);
+      return { text: p.label, value: p.score.toFixed(2), spans, tone: '--lane-marks', ms: p.at_ms, evidence: found.evidence };
+    });
+    list('marks', 'Moderation, highest scores', rows, 'Scores, not verdicts. The model errs on sport and bare skin; nothing is blocked by it.');
+  }
+
+  return {
+    start() {
+      list('texts', 'On-screen text', grouped(FOUND.texts, (t) => t.text, '--lane-text', (m, time) => (m.length > 1 ? `${m.length} × · ${spanLength(time)}` : spanLength(time))).sort((a, b) => a.spans[0][0] - b.spans[0][0]));
+      list('objects', 'Objects', grouped(FOUND.objects, (o) => o.label, '--lane-objects', (m, time) => `${m.length} × · ${spanLength(time)}`));
+      list('keywords', 'Key phrases', FOUND.keywords.map((k) => ({ text: k.text, value: k.score.toFixed(2), spans: k.spans, tone: '--accent', evidence: k.evidence })));
+      list('tags', 'Tags', FOUND.tags.map((t) => ({ text: t.label, value: t.score.toFixed(2), spans: t.spans, tone: '--lane-tags', evidence: t.evidence })));
+      list('speakers', 'Speakers', grouped(FOUND.turns, (t) => t.speaker, voice));
+      list('faces', 'Faces', grouped(FOUND.faces, (f) => f.emotion || 'face', '--lane-faces', (m, time) => `${m.length} × · ${spanLength(time)}`));
+      sound();
+      marks();
+      list('quality', 'Picture quality', grouped(FOUND.quality, (q) => q.kind, '--lane-quality', (m, time) => `${m.length} × · ${spanLength(time)}`));
+      $('found').hidden = !$('lists').childElementCount;
+    },
+  };
+})();

@@ -1,0 +1,64 @@
+// What is missing and why, and how everything was made.
+const Made = (() => {
+  const WHY = { failed: 'Failed', blocked: 'Waiting', gaps: 'Has gaps', no_stream: 'Not in the file', cancelled: 'Cancelled' };
+
+  function lost(item) {
+    const gaps = item.gaps.map(([s, e]) => moment(s, { class: 'num chip' }, `${clock(s)}–${clock(e)}`));
+    return make(
+      'div',
+      { class: `lost ${item.why}` },
+      make('div', {}, make('span', { class: `state ${item.why}` }, WHY[item.why]), make('b', {}, item.components.join(', '))),
+      make('div', {}, make('p', {}, item.reason, item.error_code ? make('span', { class: 'faint' }, ` (${item.error_code})`) : null), gaps.length ? make('p', {}, 'Not analysed: ', gaps) : null),
+      make('p', { class: 'faint' }, item.what_to_do),
+    );
+  }
+
+  function model(used) {
+    const facts = [used.engine, used.precision].filter(Boolean).join(' · ');
+    return make('div', { title: used.signature ? `signature ${used.signature}` : '' }, `${used.name}${used.version ? ` ${used.version}` : ''} `, make('span', { class: 'faint' }, facts));
+  }
+
+  function row(c) {
+    const cell = (label, ...children) => make('td', { 'data-label': label }, ...children);
+    const done = c.tasks ? `${c.computed} computed, ${c.cached} cached` : '–';
+    return make(
+      'tr',
+      { id: `made-${c.name}` },
+      make('th', { scope: 'row' }, c.name, make('span', { class: 'faint num' }, ` v${c.version}`)),
+      cell('State', make('span', { class: `state ${c.state}` }, c.state === 'absent' ? 'nothing to do' : c.state)),
+      cell('Models', c.models.length ? c.models.map(model) : '–'),
+      cell('Tasks', make('span', { class: 'num' }, done)),
+      cell('Time', make('span', { class: 'num' }, c.seconds ? spanLength(c.seconds * 1000) : '–'), c.device ? make('span', { class: 'faint' }, ` ${c.device}`) : null),
+      cell('Key', c.results.length ? make('code', { title: c.results.map((r) => `${r.name}\nkey ${r.key}\nresult ${r.digest}`).join('\n\n') }, c.results[0].key.slice(0, 12)) : '–'),
+    );
+  }
+
+  function table() {
+    const body = make('tbody');
+    let stage = '';
+    for (const c of FOUND.run.components) {
+      if (c.stage !== stage) body.append(make('tr', { class: 'stage' }, make('th', { colspan: 6, scope: 'rowgroup' }, c.stage)));
+      stage = c.stage;
+      body.append(row(c));
+    }
+    const heads = ['Component', 'State', 'Models', 'Tasks', 'Time', 'Key'].map((h) => make('th', { scope: 'col' }, h));
+    return make('table', {}, make('thead', {}, make('tr', {}, heads)), body);
+  }
+
+  function pedigree() {
+    const run = FOUND.run;
+    const facts = [
+      ['Video', FOUND.video.video_id], ['Run', run.run_id], ['Configuration', run.config_hash], ['Platform', run.platform_id],
+      ['Kadr', `${run.kadr_version}, epoch ${run.epoch}, ${FOUND.schema_version && `insights ${FOUND.schema_version}`}`],
+    ];
+    return make('dl', { class: 'pedigree' }, facts.filter(([, v]) => v).map(([k, v]) => make('div', {}, make('dt', {}, k), make('dd', {}, v))));
+  }
+
+  return {
+    start() {
+      $('lost').append(...FOUND.missing.map(lost));
+      if (!FOUND.missing.length) $('lost').append(make('p', { class: 'none' }, 'Nothing: every component of the profile did its work on the whole video.'));
+      $('making').append(make('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Components' }, table()), pedigree());
+    },
+  };
+})();

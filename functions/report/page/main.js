@@ -1,0 +1,144 @@
+// The head of the page, its keys, its theme, and the start of everything.
+const Page = (() => {
+  const STATUS = { complete: 'Complete', partial: 'Partial', failed: 'Failed', cancelled: 'Cancelled' };
+  const THEMES = ['auto', 'light', 'dark'];
+  const ICONS = {
+    auto: 'M8 1.5a6.5 6.5 0 1 0 0 13zM8 0a8 8 0 1 1 0 16A8 8 0 0 1 8 0z',
+    light: 'M8 4.5a3.5 3.5 0 1 1 0 7 3.5 3.5 0 0 1 0-7zM7.3 0h1.4v2.6H7.3zM7.3 13.4h1.4V16H7.3zM0 7.3h2.6v1.4H0zM13.4 7.3H16v1.4h-2.6zM2 3l1-1 1.9 1.9-1 1zM11.1 12.1l1-1L14 13l-1 1zM2 13l1.9-1.9 1 1L3 14zM11.1 3.9 13 2l1 1-1.9 1.9z',
+    dark: 'M6.2 1.2A6.9 6.9 0 1 0 14.8 9.8 5.6 5.6 0 0 1 6.2 1.2z',
+  };
+
+  function phrase(p) {
+    if (p.start_ms !== null) {
+      const link = make('a', { href: `#t=${(p.start_ms / 1000).toFixed(2)}`, title: origin(p.evidence) }, p.text);
+      link.addEventListener('click', (event) => (event.preventDefault(), goTo(p.start_ms, p.evidence)));
+      return link;
+    }
+    return p.target ? make('a', { href: `#${p.target}`, title: origin(p.evidence) }, p.text) : document.createTextNode(p.text);
+  }
+
+  function head() {
+    const title = FOUND.video.title || 'Untitled video';
+    document.title = `${title} · Kadr`;
+    $('title').textContent = title;
+    $('title').title = title;
+    const holes = FOUND.missing.filter((m) => m.why !== 'no_stream').flatMap((m) => m.components).length;
+    $('status').textContent = STATUS[FOUND.status] + (holes ? ` · ${holes} missing` : '');
+    $('status').classList.add(FOUND.status);
+    for (const s of FOUND.summary) $('summary').append(make('span', { class: 'sentence' }, s.phrases.map(phrase)), ' ');
+    if (!FOUND.summary.length) $('summary').append('Nothing was found.');
+    const video = FOUND.video;
+    const picture = video.picture;
+    const facts = [
+      ['Length', clock(video.duration_ms)],
+      picture && ['Picture', `${picture.width} × ${picture.height}${picture.fps ? `, ${Number(picture.fps.toFixed(2))} fps` : ''}, ${picture.codec}${picture.hdr ? ', HDR' : ''}`],
+      video.sound.length && ['Sound', `${video.sound[0].codec}, ${counted(video.sound[0].channels, 'channel')}${video.sound.length > 1 ? `, ${video.sound.length} streams` : ''}`],
+      video.size_bytes && ['File', `${video.container ? `${video.container}, ` : ''}${bytes(video.size_bytes)}`],
+      ['Analysed', new Date(FOUND.run.created_ms).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' })],
+    ];
+    $('facts').append(...facts.filter(Boolean).map(([k, v]) => make('div', {}, make('dt', {}, k), make('dd', {}, v))));
+    for (const warning of video.warnings) $('facts').append(make('div', { class: 'warning' }, make('dt', {}, 'Note'), make('dd', {}, warning)));
+  }
+
+  function bytes(n) {
+    const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+    const i = clamp(Math.floor(Math.log10(Math.max(1, n)) / 3), 0, 4);
+    return `${(n / 1000 ** i).toFixed(n / 1000 ** i < 10 && i ? 1 : 0)} ${units[i]}`;
+  }
+
+  function nav() {
+    for (const [id, name] of [['timeline', 'Timeline'], ['frames', 'Key frames'], ['found', 'Found'], ['missing', 'Missing'], ['made', 'Made']]) {
+      if (!$(id).hidden) $('nav').append(make('a', { href: `#${id}` }, name));
+    }
+  }
+
+  function remembered(value) {
+    try {
+      if (value) localStorage.setItem('kadr-theme', value);
+      return localStorage.getItem('kadr-theme');
+    } catch {
+      return null; // Some browsers give pages from files no storage.
+    }
+  }
+
+  function theme(name) {
+    if (name === 'auto') delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = name;
+    $('theme').replaceChildren(icon(ICONS[name]));
+    $('theme').setAttribute('aria-label', `Theme: ${name}`);
+    $('theme').title = `Theme: ${name}`;
+    $('theme').dataset.now = name;
+    Timeline.repaint();
+  }
+
+  function jump(direction) {
+    const i = shotAt(Player.now);
+    const back = direction < 0 && FOUND.shots[i] && Player.now - FOUND.shots[i].start_ms > 800 ? 0 : direction;
+    const shot = FOUND.shots[clamp(i + back, 0, FOUND.shots.length - 1)];
+    if (shot) goTo(shot.start_ms, shot.evidence);
+  }
+
+  const KEYS = {
+    ' ': () => Player.toggle(),
+    ArrowLeft: (event) => (event.shiftKey ? jump(-1) : Player.nudge(-5000)),
+    ArrowRight: (event) => (event.shiftKey ? jump(1) : Player.nudge(5000)),
+    '/': () => Search.focus(),
+    c: () => Player.captions(),
+    '+': () => Timeline.zoom(0.5),
+    '=': () => Timeline.zoom(0.5),
+    '-': () => Timeline.zoom(2),
+    0: () => Timeline.whole(),
+  };
+
+  function keys(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, select, textarea')) return;
+    if (event.key === ' ' && event.target.closest('button, a, label')) return;
+    const act = KEYS[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act(event);
+  }
+
+  function fromHash() {
+    const wanted = /^#t=([\d.]+)$/.exec(location.hash);
+    if (wanted) Player.seek(Number(wanted[1]) * 1000);
+  }
+
+  // Out of sight the player stays at hand in a corner.
+  function dock() {
+    const seen = new IntersectionObserver(([entry]) => {
+      const away = !entry.isIntersecting && entry.boundingClientRect.bottom < 0;
+      if (away) $('watch').style.minHeight = `${$('watch').offsetHeight}px`;
+      else $('watch').style.minHeight = '';
+      $('dock').classList.toggle('away', away);
+    });
+    seen.observe($('watch'));
+  }
+
+  return {
+    start() {
+      head();
+      Player.start();
+      Transcript.start();
+      Frames.start();
+      Lists.start();
+      Made.start();
+      Search.start();
+      nav();
+      Timeline.start();
+      theme(THEMES.includes(remembered()) ? remembered() : 'auto');
+      $('theme').addEventListener('click', () => {
+        const next = THEMES[(THEMES.indexOf($('theme').dataset.now) + 1) % THEMES.length];
+        remembered(next);
+        theme(next);
+      });
+      matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => Timeline.repaint());
+      addEventListener('keydown', keys);
+      addEventListener('hashchange', fromHash);
+      dock();
+      fromHash();
+      Player.nudge(0);
+    },
+  };
+})();
+Page.start();

@@ -1,0 +1,86 @@
+// The transcript: every word seeks, the current one is marked, and the panel follows while nobody scrolls it.
+const Transcript = (() => {
+  const panel = $('transcript');
+  const words = [];
+  const elements = [];
+  let current = -1;
+  let touched = 0;
+
+  function blocks() {
+    const made = [];
+    for (const segment of FOUND.transcript) {
+      const last = made[made.length - 1];
+      const joins = last && last.speaker === segment.speaker && segment.start_ms - last.end < 4000 && last.segments.length < 6;
+      if (joins) last.segments.push(segment);
+      else made.push({ speaker: segment.speaker, segments: [segment] });
+      made[made.length - 1].end = segment.end_ms;
+    }
+    return made;
+  }
+
+  function sentence(segment) {
+    const text = make('span', { class: 'said', lang: segment.language });
+    for (const [start, end, word, space, speaker] of segment.words) {
+      if (space && text.childNodes.length) text.append(' ');
+      const strange = speaker && speaker !== segment.speaker;
+      const element = make('span', { class: 'w', 'data-w': words.length, css: strange ? { color: `var(${voice(speaker)})` } : {} }, word);
+      words.push([start, end]);
+      elements.push(element);
+      text.append(element);
+    }
+    if (!segment.words.length) text.append(segment.text);
+    return text;
+  }
+
+  function block({ speaker, segments }) {
+    const first = segments[0];
+    return make(
+      'div',
+      { class: 'turn', css: { '--c': `var(${voice(speaker)})` } },
+      moment(first.start_ms, { class: 't', evidence: first.evidence }, clock(first.start_ms)),
+      make('p', {}, speaker ? make('b', { class: 'who' }, speaker) : null, segments.map((s) => [sentence(s), ' ']).flat()),
+    );
+  }
+
+  function nothing() {
+    const lost = KINDS.get('speech');
+    const why = lost ? lost.reason : COMPONENTS.has('speech') ? 'No speech was found.' : 'The profile of this run does not transcribe speech.';
+    panel.append(make('p', { class: 'none' }, why));
+    for (const line of FOUND.captions) {
+      panel.append(make('div', { class: 'turn' }, moment(line.start_ms, { class: 't', evidence: line.evidence }, clock(line.start_ms)), make('p', {}, line.text)));
+    }
+  }
+
+  function follow(element) {
+    if (performance.now() - touched < 4000 || !panel.offsetParent) return;
+    const box = panel.getBoundingClientRect();
+    const at = element.getBoundingClientRect();
+    if (at.top > box.top + 30 && at.bottom < box.bottom - 60) return;
+    panel.scrollBy({ top: at.top - box.top - box.height * 0.3, behavior: calm.matches ? 'auto' : 'smooth' });
+  }
+
+  function update(now) {
+    const i = lastUpTo(words, now, (w) => w[0]);
+    const next = i >= 0 && now < words[i][1] + 250 ? i : -1;
+    if (next === current) return;
+    elements[current]?.classList.remove('on');
+    elements[next]?.classList.add('on');
+    current = next;
+    if (next >= 0) follow(elements[next]);
+  }
+
+  return {
+    start() {
+      for (const made of blocks()) panel.append(block(made));
+      if (!FOUND.transcript.length) nothing();
+      const gaps = KINDS.get('speech')?.gaps || [];
+      if (gaps.length) panel.prepend(make('p', { class: 'none' }, `Not transcribed: ${gaps.map(([s, e]) => `${clock(s)}–${clock(e)}`).join(', ')}.`));
+      panel.addEventListener('click', (event) => {
+        const word = event.target.closest('.w');
+        if (word && !String(getSelection())) goTo(words[Number(word.dataset.w)][0]);
+      });
+      for (const event of ['wheel', 'touchmove', 'pointerdown']) panel.addEventListener(event, () => (touched = performance.now()), { passive: true });
+      hear('time', update);
+    },
+  };
+})();
