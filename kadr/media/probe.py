@@ -164,7 +164,7 @@ def _audio_facts(stream: Any, extent: StreamExtent | None) -> dict[str, Any]:
 
 
 def _stream_facts(stream: Stream) -> dict[str, Any]:
-    return {"index": stream.index, "codec": stream.codec_context.name, "language": stream.language}
+    return {"index": stream.index, "codec": stream.codec_context.name, "language": None if stream.language == "und" else stream.language}
 
 
 def _duration_ms(container: InputContainer, index: SampleIndex, warnings: list[str]) -> int:

@@ -1,0 +1,71 @@
+"""captions: subtitles that come with the video, embedded or beside it, as a source of text next to recognised speech."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from kadr.contracts.artifact import ArraySpec, Artifact, ArtifactSpec
+from kadr.contracts.component import Params, Resources, Result, Source, Stage, Whole, component
+from kadr.contracts.errors import InvalidProfile
+from kadr.contracts.media import SourceFile
+from kadr.media.subtitles import TEXT_CODECS, Cue, embedded_cues, sidecar_cues
+
+CAPTIONS = ArtifactSpec(
+    name="captions",
+    arrays={
+        "start_ms": ArraySpec(dtype="int64", dims=("S",), unit="ms"),
+        "end_ms": ArraySpec(dtype="int64", dims=("S",), unit="ms"),
+    },
+    timeline="S",
+    doc='Payload: text (one a caption), language or null, source: "embedded:<stream index>", "sidecar" or null.',
+)
+MAX_SIDECAR_CHARACTERS = 8_000_000
+
+
+class CaptionsParams(Params):
+    """``sidecar``: the text of an SRT, WebVTT or ASS file, used in place of embedded ones; ``language``: of the captions."""
+
+    sidecar: str | None = Field(default=None, max_length=MAX_SIDECAR_CHARACTERS)
+    language: str | None = None
+    stream: int | None = Field(default=None, ge=0)
+
+
+@component(
+    "captions",
+    version=1,
+    stage=Stage.SEGMENTER,
+    scope=Whole(),
+    reads=(Source(), Result("probe", "probe")),
+    makes=CAPTIONS,
+    needs=Resources(cpu=1, memory_mb=100, seconds_per_minute=0.02),
+)
+def captions(source: SourceFile, probe: Artifact, params: CaptionsParams) -> Artifact:
+    """Read the sidecar captions if given, else the first embedded text subtitles; empty if there are none."""
+    if params.sidecar is not None:
+        return _artifact(sidecar_cues(params.sidecar), "sidecar", params.language)
+    stream = _chosen(probe.payload["subtitles"], params)
+    if stream is None:
+        return _artifact([], None, None)
+    cues = embedded_cues(source, probe.payload, stream["index"])
+    return _artifact(cues, f"embedded:{stream['index']}", params.language or stream["language"])
+
+
+def _chosen(streams: Sequence[Mapping[str, Any]], params: CaptionsParams) -> Mapping[str, Any] | None:
+    texts = [s for s in streams if s["codec"] in TEXT_CODECS]
+    if params.stream is not None:
+        texts = [s for s in texts if s["index"] == params.stream]
+        if not texts:
+            known = ", ".join(f"{s['index']} ({s['codec']})" for s in streams) or "none"
+            raise InvalidProfile(f"stream is {params.stream}, but the video's subtitle streams are: {known}")
+    wanted = [s for s in texts if params.language and s["language"] == params.language]
+    return next(iter(wanted or texts), None)
+
+
+def _artifact(cues: Sequence[Cue], source: str | None, language: str | None) -> Artifact:
+    times = np.array([(c.start_ms, c.end_ms) for c in cues], dtype=np.int64).reshape(-1, 2)
+    payload = {"text": [c.text for c in cues], "language": language, "source": source}
+    return Artifact({"start_ms": times[:, 0], "end_ms": times[:, 1]}, payload)
