@@ -101,34 +101,45 @@ def _hash(path: Path, size: int, progress: Callable[[float], None]) -> str:
 
 
 def admit(store: ObjectStore, asked: Asked, video_id: str, source: SourceRef) -> Admitted:
-    """The run that is to answer ``asked``: found or opened."""
+    """The run that is to answer ``asked``: found, reopened or opened."""
+    found = find(store, asked, video_id, source)
+    if found is None:
+        request = draft(asked, video_id, source)
+        store.put(layout.request(request.owner, request.run_id), jcs(request.model_dump(mode="json")))
+        store.put(layout.run_marker(request.owner, video_id, request.run_id), b"{}")
+        return Admitted(request, source, "new", False, asked.refresh)
+    if found.how == "retried":
+        state = evaluate(found.request, load_objects(store, found.request))
+        reopen(store, found.request, state, asked.graph)
+    return found
+
+
+def find(store: ObjectStore, asked: Asked, video_id: str, source: SourceRef) -> Admitted | None:
+    """The newest run of the same question, if it answers, can be resumed or is worth another try."""
     hashed = config_hash(asked.profile)
     for request in runs_of(store, layout.LOCAL_OWNER, video_id):
         same = request.config_hash == hashed and request.graph.catalogue == asked.graph.catalogue
         if not same or asked.refresh:
             continue
-        objects = load_objects(store, request)
-        state = evaluate(request, objects)
+        state = evaluate(request, load_objects(store, request))
         if state.closed is None:
             return Admitted(request, source, "resumed", False, False)
         if state.closed.status is not RunStatus.COMPLETE:
-            reopen(store, request, state, asked.graph)
             return Admitted(request, source, "retried", False, False)
-        if _fresh(store, request, state, asked.profile.cache_ttl_days):
-            return Admitted(request, source, "finished", True, False)
-        break
-    request = _open(store, asked, video_id, source, hashed)
-    return Admitted(request, source, "new", False, asked.refresh)
+        fresh = _fresh(store, request, state, asked.profile.cache_ttl_days)
+        return Admitted(request, source, "finished", True, False) if fresh else None
+    return None
 
 
-def _open(store: ObjectStore, asked: Asked, video_id: str, source: SourceRef, hashed: str) -> Request:
-    request = Request(
+def draft(asked: Asked, video_id: str, source: SourceRef) -> Request:
+    """The request of a new run, not written anywhere."""
+    return Request(
         run_id=str(uuid.uuid4()),
         owner=layout.LOCAL_OWNER,
         video_id=video_id,
         source=Path(source.path).as_uri(),
         source_name=asked.title or Path(source.path).name,
-        config_hash=hashed,
+        config_hash=config_hash(asked.profile),
         sampling_policy_version=SAMPLING_POLICY_VERSION,
         dataprocessor_version=DATAPROCESSOR_VERSION,
         platform_id=f"kadr-{__version__}",
@@ -138,10 +149,6 @@ def _open(store: ObjectStore, asked: Asked, video_id: str, source: SourceRef, ha
         graph=asked.graph,
         created_ms=time.time_ns() // 1_000_000,
     )
-    body = jcs(request.model_dump(mode="json"))
-    store.put(layout.request(request.owner, request.run_id), body)
-    store.put(layout.run_marker(request.owner, video_id, request.run_id), b"{}")
-    return request
 
 
 def reopen(store: ObjectStore, request: Request, state: RunState, graph: Graph) -> None:

@@ -192,18 +192,14 @@ def explain(wanted: Wanted, stored: Iterable[Mapping[str, Any]]) -> list[str]:
     best: list[str] | None = None
     for other in stored:
         have = _flat(other)
-        if have.get("params.output") != target.get("params.output") or _name(have) != _name(target):
+        if have.get("params.output") != target.get("params.output"):
             continue
-        changes = [_change(f, have.get(f), target.get(f)) for f in sorted({*have, *target})]
+        fields = sorted({*have, *target} - {"params.name"})  # a pack's name only repeats its other parameters
+        changes = [_change(f, have.get(f), target.get(f)) for f in fields]
         changed = [c for c in changes if c]
         if best is None or len(changed) < len(best):
             best = changed
     return best if best is not None else [f"{wanted.name}: never computed for this video"]
-
-
-def _name(flat: Mapping[str, Any]) -> Any:
-    """Frame packs are told apart by name; two of them have nothing to do with each other."""
-    return flat.get("params.name")
 
 
 def _change(field_name: str, old: Any, new: Any) -> str | None:

@@ -18,6 +18,7 @@ from kadr.contracts.errors import ResourceExhausted, WorkerDied
 from kadr.pipeline.messages import Advanced, Begin, Finished, RenderSpec
 from kadr.pipeline.spec import TaskSpec
 
+LEAVE_S = 3.0
 _TICKETS = itertools.count(1)
 
 
@@ -117,10 +118,18 @@ class Host:
                 os.killpg(self.process.pid, signal.SIGKILL)
 
     def stop(self) -> None:
-        self.kill()
+        """End the host: an idle one leaves by itself when its connection closes, a busy one is killed."""
+        if self.process is None:
+            return
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+        try:
+            self.process.wait(0 if self.flights else LEAVE_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
         self.flights.clear()
-        if self.process is not None:
-            self._reap()
+        self._reap()
 
 
 def ready(hosts: Sequence[Host], timeout_s: float) -> list[Host]:

@@ -1,0 +1,132 @@
+"""``kadr plan``: what an analysis would find, compute and cost, before anything is spent."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from cli.compose import Machine, Question
+from cli.options import Choice, profile_options
+from cli.preview import duration_ms
+from cli.sources import Video, resolve
+from kadr.contracts.errors import InvalidObject, ObjectMissing
+from kadr.contracts.manifest import Manifest
+from kadr.contracts.run import RunStatus
+from kadr.pipeline.admission import Asked, draft, find, identify
+from kadr.pipeline.plan import Row, play, rows
+from kadr.storage import layout
+from kadr.storage.files import FileStore
+
+CREDIT_SECONDS = 60
+"""One credit is a minute of computing on one core of this machine."""
+LOOKED_AT = 20
+"""Manifests read, at most, to learn what components cost on this machine."""
+
+
+@click.command("plan")
+@click.argument("videos", nargs=-1, required=True)
+@profile_options
+@click.option("--refresh", is_flag=True, help="As if nothing were stored.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a video.")
+def command(videos: Sequence[str], choice: Choice, refresh: bool, as_json: bool) -> None:
+    """Say what `kadr analyze` with the same options would do to VIDEOS: hits, misses and why, seconds, credits."""
+    machine = Machine()
+    question = machine.question(choice.profile())
+    found = resolve(videos, machine.settings.home / "downloads", lambda text: print(text, file=sys.stderr))
+    costs = measured_costs(machine.store)
+    for video in found:
+        plan = _plan(machine, choice.for_video(video, question, machine), video, refresh, costs)
+        print(json.dumps(plan, ensure_ascii=False)) if as_json else _print(plan)
+
+
+def _plan(
+    machine: Machine, question: Question, video: Video, refresh: bool, costs: dict[str, float]
+) -> dict[str, Any]:
+    video_id, source = identify(machine.store, video.path, lambda _: None)
+    asked = Asked(video.path, question.profile, question.graph, question.models, refresh, video.title)
+    answer = find(machine.store, asked, video_id, source)
+    duration = duration_ms(video.path)
+    played = play(machine.store, draft(asked, video_id, source), source, refresh)
+    listed = rows(machine.store, machine.catalogue, played, duration, costs)
+    if answer is not None and answer.finished:
+        listed = [Row(r.component, r.stage, hits=r.hits or 1) for r in listed]
+    low, high = sum(r.seconds_low for r in listed), sum(r.seconds_high for r in listed)
+    return {
+        "video": video.title,
+        "video_id": video_id,
+        "duration_ms": duration,
+        "answer": answer.how if answer else "new",
+        "run_id": answer.request.run_id if answer else None,
+        "seconds": [round(low, 1), round(high, 1)],
+        "credits": [round(low / CREDIT_SECONDS, 2), round(high / CREDIT_SECONDS, 2)],
+        "missing_models": machine.registry.missing(question.models),
+        "components": [{**asdict(r), "verdict": r.verdict} for r in listed],
+    }
+
+
+def measured_costs(store: FileStore) -> dict[str, float]:
+    """Seconds of computing for a minute of media, by component, from this machine's newest manifests."""
+    names = [n for n in store.list(f"runs/{layout.LOCAL_OWNER}/") if n.endswith("/manifest.json")]
+    newest = sorted(names, key=store.modified_ms, reverse=True)[:LOOKED_AT]
+    seconds: dict[str, float] = defaultdict(float)
+    minutes: dict[str, float] = defaultdict(float)
+    for name in newest:
+        try:
+            manifest = Manifest.model_validate_json(store.get(name))
+        except (ValueError, ObjectMissing, InvalidObject):
+            continue
+        if manifest.status is not RunStatus.CANCELLED:
+            _measure(manifest, seconds, minutes)
+    return {c: seconds[c] / minutes[c] for c in minutes if minutes[c] > 0}
+
+
+def _measure(manifest: Manifest, seconds: dict[str, float], minutes: dict[str, float]) -> None:
+    """Only components of which every task was computed: their time over the time they cover."""
+    spans = [r.chunks() for e in manifest.records if (r := e.record) and r.task == "probe"]
+    length = (max((c.end_ms for c in spans[0]), default=0) / 60_000) if spans else 0.0
+    for component, summary in manifest.components.items():
+        if length and summary.computed == summary.tasks and summary.state == "succeeded":
+            seconds[component] += summary.seconds
+            minutes[component] += length
+
+
+def _print(plan: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for title in ("component", "", "tasks", "seconds", "why"):
+        table.add_column(title, justify="right" if title in ("tasks", "seconds") else "left")
+    colours = {"hit": "green", "miss": "yellow", "depends": "cyan"}
+    for row in plan["components"]:
+        verdict = row["verdict"]
+        tasks = f"{row['misses']}/{row['hits'] + row['misses']}" if verdict != "depends" else "?"
+        cells = (f"{row['stage']} {row['component']}", Text(verdict, colours[verdict]), tasks)
+        table.add_row(*cells, _interval(row["seconds_low"], row["seconds_high"]), Text("; ".join(row["why"])))
+    console.print(Text(plan["video"], "bold"), Text(f"{plan['duration_ms'] / 1000:.1f} s", "dim"))
+    console.print(table)
+    console.print(Text(_said(plan)))
+
+
+def _said(plan: dict[str, Any]) -> str:
+    cost = f"{_interval(*plan['seconds'])} s of computing, {_interval(*plan['credits'])} credits"
+    answers = {
+        "finished": f"Run {plan['run_id']} answers already: nothing would be computed.",
+        "resumed": f"Run {plan['run_id']} would be resumed: {cost}.",
+        "retried": f"Run {plan['run_id']} would be tried again where it failed: {cost}.",
+    }
+    missing = plan["missing_models"]
+    first = f"First: kadr models pull {' '.join(missing)}\n" if missing else ""
+    return first + answers.get(plan["answer"], f"A new run: {cost}.")
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{low:g}" if low == high else f"{low:g} … {high:g}"

@@ -1,0 +1,43 @@
+"""How long a video is, said by a confined child process: ``python -m cli.preview PATH`` prints its milliseconds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from kadr.contracts.errors import KadrError, VideoUnreadable
+from kadr.settings import Settings
+
+TIMEOUT_S = 120
+
+
+def duration_ms(path: Path) -> int:
+    """The length of the video at ``path``. Raises VideoUnreadable with the child's own words."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.preview", str(path)],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise VideoUnreadable(done.stderr.strip().rpartition("\n")[2] or f"{path} could not be read")
+    return int(done.stdout)
+
+
+def main() -> None:
+    """Probe the file named on the command line, confined as the process that decodes is."""
+    from kadr.media.probe import probe_source
+    from kadr.media.sandbox import confine
+    from kadr.media.source import FileSource
+
+    confine(memory_mb=Settings().media_memory_mb, cpu_s=TIMEOUT_S, file_mb=1)
+    try:
+        print(probe_source(FileSource(Path(sys.argv[1]))).facts["duration_ms"])
+    except KadrError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
