@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from functions.ocr.gate import edge_change, edges
-from functions.ocr.reading import DETECTOR, RECOGNISER, Line, Reader
+from functions.ocr.boxes import bounds
+from functions.ocr.gate import changed_region, edge_change, edges
+from functions.ocr.reading import DETECTOR, RECOGNISER, Line, Reader, quads_of
 from functions.ocr.tracks import Lines, build_tracks
 from kadr.contracts.artifact import ArraySpec, Artifact, ArtifactSpec
 from kadr.contracts.component import Chunk, Frames, Params, Part, Resources, Stage, component
@@ -58,13 +59,13 @@ class OcrParams(Params):
 
 @dataclass(frozen=True)
 class Seen:
-    """What the last frame that was read showed. ``full_ms``: when everything in it was last recognised anew."""
+    """What is known of the screen. ``full_ms``: when all of it was last read; ``edges``: of each part as it was last read."""
 
     full_ms: int
     edges: np.ndarray
     lines: list[Line]
     exact: bool = True
-    """All frames since then show the very same picture."""
+    """No unread picture has come since: a repeated one is fully known."""
 
 
 def merge_ocr(parts: Sequence[Part], params: OcrParams) -> Artifact:
@@ -102,13 +103,12 @@ def ocr(frames: FrameStream, params: OcrParams, models: Models, chunk: ChunkSpan
         found += lines
         counts["frames"] += 1
         counts["ocr_frames"] += read
-    quads = np.array([line.quad for line in found], dtype=np.float32).reshape(-1, 4, 2)
     scale = (
         np.array([frames.source_width / frames.width, frames.source_height / frames.height]) if found else 1.0
     )
     every = Lines(
         np.array(t_ms, dtype=np.int64),
-        (quads * scale).astype(np.float32),
+        (quads_of(found) * scale).astype(np.float32),
         np.array([line.score for line in found], dtype=np.float32),
         [line.text for line in found],
     )
@@ -134,11 +134,15 @@ def _looked(seen: Seen | None, t_ms: int, image: np.ndarray, reader: Reader, par
     """What is known after this frame: ``seen`` inexact when nothing changed, else a new reading."""
     outline = edges(image)
     if seen is None or t_ms - seen.full_ms >= params.reread_ms:
-        return Seen(t_ms, outline, reader.read(image, [], np.zeros((1, 1)), 0.0))
-    change = edge_change(seen.edges, outline)
-    if change.max() <= params.change_threshold:
-        return Seen(seen.full_ms, seen.edges, seen.lines, exact=False)
-    return Seen(seen.full_ms, outline, reader.read(image, seen.lines, change, params.change_threshold))
+        return Seen(t_ms, outline, reader.read(image))
+    change, threshold = edge_change(seen.edges, outline), params.change_threshold
+    if change.max() <= threshold:
+        return replace(seen, exact=False)
+    region = changed_region(change, threshold, bounds(quads_of(seen.lines)))
+    left, top, right, bottom = region
+    known = seen.edges.copy()
+    known[top:bottom, left:right] = outline[top:bottom, left:right]
+    return Seen(seen.full_ms, known, reader.reread(image, seen.lines, change, threshold, region))
 
 
 def _artifact(lines: Lines, step_ms: int, span_ms: tuple[int, int], counts: dict[str, int]) -> Artifact:

@@ -5,10 +5,17 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from functions.ocr.boxes import Region, touching
+
 WINDOW = 8
 """Side in pixels of the sampled frame over which change is averaged: about one character of small text."""
 NOISE = 12
 """Grey levels of edge change that video compression alone makes between two frames of a still picture."""
+
+MARGIN = 64
+"""Pixels around a change that are looked at as well: the detector judges a line by what surrounds it."""
+MOSTLY = 0.6
+"""A changed region with more than this share of the picture is taken to be all of it."""
 
 _NEIGHBOURS = np.ones((3, 3), dtype=np.uint8)
 
@@ -33,3 +40,23 @@ def change_at(change: np.ndarray, quad: np.ndarray) -> float:
     left, top = np.maximum(np.floor(quad.min(axis=0)), 0).astype(int)
     right, bottom = np.ceil(quad.max(axis=0)).astype(int) + 1
     return float(change[top:bottom, left:right].max(initial=0.0))
+
+
+def changed_region(change: np.ndarray, threshold: float, boxes: np.ndarray) -> Region:
+    """The region where ``change`` exceeds ``threshold``, with a margin and without cutting any of ``boxes`` (float [N, 4]).
+
+    Something must have changed.
+    """
+    height, width = change.shape
+    rows, columns = (np.flatnonzero(change.max(axis=axis) > threshold) for axis in (1, 0))
+    grown = np.array([columns[0] - MARGIN, rows[0] - MARGIN, columns[-1] + 1 + MARGIN, rows[-1] + 1 + MARGIN])
+    region = np.zeros(4)
+    while not np.array_equal(grown, region):
+        region = grown
+        near = np.vstack([boxes[touching(boxes, region)], region])
+        grown = np.concatenate([near[:, :2].min(axis=0), near[:, 2:].max(axis=0)])
+    left, top = np.maximum(np.floor(region[:2]), 0).astype(int).tolist()
+    right, bottom = np.minimum(np.ceil(region[2:]), (width, height)).astype(int).tolist()
+    if (right - left) * (bottom - top) > MOSTLY * height * width:
+        return 0, 0, width, height
+    return left, top, right, bottom

@@ -7,7 +7,7 @@ downloader and its logger are never started.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -16,6 +16,7 @@ from rapidocr.ch_ppocr_det.utils import DBPostProcess
 from rapidocr.ch_ppocr_rec.utils import CTCLabelDecode
 from rapidocr.utils.process_img import get_rotate_crop_image
 
+from functions.ocr.boxes import Region, bounds, box_iou, touching
 from functions.ocr.gate import change_at
 from kadr.contracts.model import Model, Models
 
@@ -50,40 +51,36 @@ class Reader:
         self._detect_side = detect_side
         self._min_score = min_score
 
-    def read(
-        self, image: np.ndarray, known: Iterable[Line], change: np.ndarray, threshold: float
-    ) -> list[Line]:
-        """The lines of an RGB frame (uint8 [H, W, 3]) in reading order.
+    def read(self, image: np.ndarray) -> list[Line]:
+        """The lines of an RGB frame (uint8 [H, W, 3]) in reading order."""
+        bgr = np.ascontiguousarray(image[..., ::-1])
+        return self._counting(Line(*self.recognise(bgr, quad), quad) for quad in self.detect(bgr))
 
-        A ``known`` line is not recognised again if ``change`` (see ``gate.edge_change``) stays within ``threshold`` where it
-        was and where it is now.
+    def reread(
+        self, image: np.ndarray, known: Sequence[Line], change: np.ndarray, threshold: float, region: Region
+    ) -> list[Line]:
+        """The lines of a frame that differs only inside ``region`` from the one in which ``known`` was read.
+
+        A line in it is recognised again only if ``change`` (see ``gate.edge_change``) exceeds ``threshold`` there.
         """
         bgr = np.ascontiguousarray(image[..., ::-1])
+        touched = touching(bounds(quads_of(known)), region)
+        lines = [line for line, inside in zip(known, touched, strict=True) if not inside]
         still = [line for line in known if change_at(change, line.quad) <= threshold]
-        quads = self.detect(bgr)
-        lines = [self._line(bgr, q, still if change_at(change, q) <= threshold else []) for q in quads]
-        kept = [line for line in lines if line.score >= self._needed(line.text)]
-        return sorted(kept, key=lambda line: (*line.quad.min(axis=0)[::-1].tolist(), line.text))
+        for quad in self.detect(bgr, region):
+            lines.append(self._line(bgr, quad, still if change_at(change, quad) <= threshold else []))
+        return self._counting(lines)
 
-    def _needed(self, text: str) -> float:
-        """The score a text needs to count: rings and edges are often taken for a lone letter, signs alone are no text."""
-        letters = sum(map(str.isalnum, text))
-        return (
-            math.inf
-            if letters == 0
-            else max(self._min_score, LONE_SCORE)
-            if letters == 1
-            else self._min_score
-        )
-
-    def detect(self, bgr: np.ndarray) -> np.ndarray:
-        """Quads of text lines, float32 [N, 4, 2], by differentiable binarisation (Liao et al. 2020)."""
+    def detect(self, bgr: np.ndarray, region: Region | None = None) -> np.ndarray:
+        """Quads of lines in a region of a picture, float32 [N, 4, 2], by differentiable binarisation (Liao et al. 2020)."""
         height, width = bgr.shape[:2]
         scale = min(1.0, self._detect_side / max(height, width))
-        size = [max(STRIDE, round(side * scale / STRIDE) * STRIDE) for side in (width, height)]
-        small = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        quads, _ = self._boxes(_run(self._detector, _planes(small)), (height, width))
-        return np.asarray(quads, dtype=np.float32).reshape(-1, 4, 2)
+        left, top, right, bottom = region or (0, 0, width, height)
+        size = [max(STRIDE, round(side * scale / STRIDE) * STRIDE) for side in (right - left, bottom - top)]
+        part = bgr[top:bottom, left:right]
+        small = cv2.resize(part, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        quads, _ = self._boxes(_run(self._detector, _planes(small)), part.shape[:2])
+        return np.asarray(quads, dtype=np.float32).reshape(-1, 4, 2) + np.array([left, top], dtype=np.float32)
 
     def recognise(self, bgr: np.ndarray, quad: np.ndarray) -> tuple[str, float]:
         """Text and mean character score of one line, by CTC (Graves et al. 2006).
@@ -99,6 +96,17 @@ class Reader:
         lines, _ = self._decode(_run(self._recogniser, padded))
         return str(lines[0][0]).strip(), float(lines[0][1])
 
+    def _counting(self, lines: Iterable[Line]) -> list[Line]:
+        """Those of the lines that count as text, in reading order."""
+        kept = [line for line in lines if line.score >= self._needed(line.text)]
+        return sorted(kept, key=lambda line: (*line.quad.min(axis=0)[::-1].tolist(), line.text))
+
+    def _needed(self, text: str) -> float:
+        """The score a text needs to count: rings and edges are often taken for a lone letter, signs alone are no text."""
+        letters = sum(map(str.isalnum, text))
+        lone = max(self._min_score, LONE_SCORE) if letters else math.inf
+        return self._min_score if letters > 1 else lone
+
     def _line(self, bgr: np.ndarray, quad: np.ndarray, still: list[Line]) -> Line:
         for line in still:
             if box_iou(bounds(line.quad[None]), bounds(quad[None]))[0, 0] >= SAME_PLACE:
@@ -106,25 +114,16 @@ class Reader:
         return Line(*self.recognise(bgr, quad), quad)
 
 
+def quads_of(lines: Sequence[Line]) -> np.ndarray:
+    """Their quads, float32 [N, 4, 2]."""
+    return np.array([line.quad for line in lines], dtype=np.float32).reshape(-1, 4, 2)
+
+
 def characters(recogniser: Model) -> list[str]:
     """The recogniser's characters in output order: its card's labels, or those that the weights carry in their metadata."""
     if recogniser.labels:
         return list(recogniser.labels)
     return str(recogniser.native.get_modelmeta().custom_metadata_map["character"]).splitlines()
-
-
-def bounds(quads: np.ndarray) -> np.ndarray:
-    """Upright boxes x1, y1, x2, y2 around quads: [N, 4, 2] → [N, 4]."""
-    return np.concatenate([quads.min(axis=-2), quads.max(axis=-2)], axis=-1)
-
-
-def box_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union of upright boxes, [..., A, 4] × [B, 4] → [..., A, B]."""
-    a = a[..., :, None, :]
-    inside = np.minimum(a[..., 2:], b[:, 2:]) - np.maximum(a[..., :2], b[:, :2])
-    common = np.prod(np.maximum(inside, 0), axis=-1)
-    area_a, area_b = np.prod(a[..., 2:] - a[..., :2], axis=-1), np.prod(b[:, 2:] - b[:, :2], axis=-1)
-    return np.asarray(common / np.maximum(area_a + area_b - common, 1e-9))
 
 
 def _planes(bgr: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 from scipy.optimize import linear_sum_assignment
 
-from functions.ocr.reading import bounds, box_iou
+from functions.ocr.boxes import bounds, box_iou
 
 GAP_STEPS = 2
 """A track may miss one frame of the grid: detectors flicker."""

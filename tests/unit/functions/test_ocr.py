@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
+from functions.ocr.boxes import bounds, box_iou
 from functions.ocr.component import OCR, OcrParams, merge_ocr, ocr
 from functions.ocr.gate import edge_change, edges
-from functions.ocr.reading import bounds, box_iou
 from functions.ocr.tracks import Lines, build_tracks
 from inference.registry import Registry
 from kadr.contracts.artifact import Artifact
