@@ -90,7 +90,7 @@ def merge_ocr(parts: Sequence[Part], params: OcrParams) -> Artifact:
     reads=Frames(fps=1, long_side=1280),
     makes=OCR,
     models=[DETECTOR, RECOGNISER],
-    needs=Resources(cpu=1, memory_mb=600, seconds_per_minute=6.0),
+    needs=Resources(cpu=1, memory_mb=500, seconds_per_minute=7.5),
     merge=merge_ocr,
 )
 def ocr(frames: FrameStream, params: OcrParams, models: Models, chunk: ChunkSpan) -> Artifact:

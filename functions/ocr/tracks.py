@@ -86,57 +86,58 @@ def consensus(lines: Lines, members: Sequence[int]) -> tuple[int, float]:
     return best, votes[winner] / len(voters[winner])
 
 
-@dataclass
+@dataclass(eq=False)
 class _Open:
-    """A track that may go on: its lines so far and how far it moved in its last step (pixels a ms)."""
+    """A track that may go on: its lines so far and how it moved in its last step (pixels a ms)."""
 
     members: list[int]
     velocity: np.ndarray
+
+    def extend(self, index: int, boxes: np.ndarray, t_ms: np.ndarray) -> None:
+        before = self.members[-1]
+        move = (boxes[index] - boxes[before]).reshape(2, 2).mean(axis=0)
+        self.velocity = move / float(t_ms[index] - t_ms[before])
+        self.members.append(index)
 
 
 def link(lines: Lines, step_ms: int) -> list[list[int]]:
     """Groups of line indices, one a track, by optimal assignment from frame to frame (Kuhn 1955)."""
     boxes = bounds(lines.quads)
+    tracks: list[_Open] = []
     going: list[_Open] = []
-    done: list[list[int]] = []
     for t_ms, current in _frames(lines.t_ms):
-        fresh = [o for o in going if t_ms - lines.t_ms[o.members[-1]] <= GAP_STEPS * step_ms]
-        done += [o.members for o in going if o not in fresh]
-        going = _advance(lines, boxes, fresh, current, step_ms, done)
-    return done + [o.members for o in going]
+        going = [o for o in going if t_ms - lines.t_ms[o.members[-1]] <= GAP_STEPS * step_ms]
+        going, opened = _advance(lines, boxes, going, current)
+        going += opened
+        tracks += opened
+    return [o.members for o in tracks]
 
 
 def _advance(
-    lines: Lines,
-    boxes: np.ndarray,
-    going: list[_Open],
-    current: list[int],
-    step_ms: int,
-    done: list[list[int]],
-) -> list[_Open]:
-    """The open tracks after the frame whose lines are ``current``; tracks that ended here go to ``done``."""
+    lines: Lines, boxes: np.ndarray, going: list[_Open], current: list[int]
+) -> tuple[list[_Open], list[_Open]]:
+    """(those of ``going`` that may go on, those that begin) after the frame whose lines are ``current``."""
+    last = [o.members[-1] for o in going]
+    affinity = _affinity(lines, boxes, going, current)
+    rows, columns = linear_sum_assignment(affinity, maximize=True)
+    pairs = {int(c): going[r] for r, c in zip(rows, columns, strict=True) if affinity[r, c] > 0}
+    for column, track in pairs.items():
+        track.extend(current[column], boxes, lines.t_ms)
+    taken = box_iou(boxes[last], boxes[current]).max(axis=1) >= TAKEN_IOU
+    grown = set(map(id, pairs.values()))
+    kept = [o for o, gone in zip(going, taken, strict=True) if id(o) in grown or not gone]
+    return kept, [_Open([i], np.zeros(2)) for column, i in enumerate(current) if column not in pairs]
+
+
+def _affinity(lines: Lines, boxes: np.ndarray, going: list[_Open], current: list[int]) -> np.ndarray:
+    """How well tracks and lines fit, [tracks, lines]; 0 where they do not, in place or in text."""
     last = [o.members[-1] for o in going]
     likeness = similarity(lines, last, current)
-    elapsed = np.array([lines.t_ms[current[0]] - lines.t_ms[i] for i in last], dtype=np.float64)[:, None]
+    elapsed = (lines.t_ms[current[0]] - lines.t_ms[last])[:, None]
     shifts = [np.zeros((len(last), 2)), elapsed * np.reshape([o.velocity for o in going], (-1, 2))]
-    shifts += [np.repeat(s[None], len(last), axis=0) for s in _shifts(lines, boxes, last, current)]
+    shifts += [np.repeat(move[None], len(last), axis=0) for move in _shifts(lines, boxes, last, current)]
     place = np.max([box_iou(boxes[last] + np.tile(s, 2), boxes[current]) for s in shifts], axis=0)
-    affinity = np.where((place >= MIN_IOU) & (likeness >= MIN_SIMILARITY), place + likeness, 0.0)
-    rows, columns = linear_sum_assignment(affinity, maximize=True)
-    pairs = {int(c): int(r) for r, c in zip(rows, columns, strict=True) if affinity[r, c] > 0}
-    after = [
-        _extended(going[pairs[c]], i, boxes, lines.t_ms) if c in pairs else _opened(i)
-        for c, i in enumerate(current)
-    ]
-    taken = box_iou(boxes[last], boxes[current]).max(axis=1) >= TAKEN_IOU
-    for row, track in enumerate(going):
-        if row in pairs.values():
-            continue
-        if taken[row]:
-            done.append(track.members)
-        else:
-            after.append(track)
-    return after
+    return np.asarray(np.where((place >= MIN_IOU) & (likeness >= MIN_SIMILARITY), place + likeness, 0.0))
 
 
 def similarity(lines: Lines, a: Sequence[int], b: Sequence[int]) -> np.ndarray:
@@ -167,16 +168,6 @@ def _unique(lines: Lines, indices: list[int]) -> dict[str, int]:
     texts = {i: _plain(lines.texts[i]) for i in indices}
     counts = Counter(texts.values())
     return {text: i for i, text in texts.items() if counts[text] == 1 and len(text) >= MIN_MOVING_LENGTH}
-
-
-def _extended(track: _Open, index: int, boxes: np.ndarray, t_ms: np.ndarray) -> _Open:
-    before = track.members[-1]
-    move = (boxes[index] - boxes[before]).reshape(2, 2).mean(axis=0)
-    return _Open([*track.members, index], move / float(t_ms[index] - t_ms[before]))
-
-
-def _opened(index: int) -> _Open:
-    return _Open([index], np.zeros(2))
 
 
 def _plain(text: str) -> str:

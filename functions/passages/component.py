@@ -72,7 +72,7 @@ class PassageParams(Params):
     ],
     makes=PASSAGES,
     models=[MODEL],
-    needs=Resources(cpu=1, memory_mb=350, seconds_per_minute=0.3),
+    needs=Resources(cpu=1, memory_mb=300, seconds_per_minute=0.1),
 )
 def passages(
     speech: Artifact | None,

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
-from functions.ocr.boxes import bounds, box_iou
+from functions.ocr.boxes import bounds, box_iou, touching
 from functions.ocr.component import OCR, OcrParams, merge_ocr, ocr
-from functions.ocr.gate import edge_change, edges
+from functions.ocr.gate import changed_region, edge_change, edges
 from functions.ocr.tracks import Lines, build_tracks
 from inference.registry import Registry
 from kadr.contracts.artifact import Artifact
@@ -175,6 +175,37 @@ def test_edge_change_is_local_and_symmetric() -> None:
     assert change[30:80, 30:110].max() > 10
     assert change[90:].max() == 0
     assert np.array_equal(change, edge_change(after, before))
+
+
+def test_text_that_fades_in_beside_a_moving_thing_is_found(models: Models) -> None:
+    def at(step: int) -> np.ndarray:
+        image = picture((30, 40, "Title of the talk", 24), (30, 300, "slowly coming", 22, 60 + 4 * step))
+        image[150:250, 500 + 8 * step : 540 + 8 * step] = 200
+        return image
+
+    found = read([at(step) for step in range(9)], models, params=OcrParams(reread_ms=60_000))
+    assert sorted(found.payload["tracks"]) == ["Title of the talk", "slowly coming"]
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 199), st.integers(0, 299)), min_size=1, max_size=4),
+    st.lists(st.tuples(st.floats(0, 250), st.floats(0, 180)), max_size=6),
+)
+def test_the_changed_region_holds_all_change_and_cuts_no_line(
+    changed: list[tuple[int, int]], lines: list[tuple[float, float]]
+) -> None:
+    change = np.zeros((200, 300), dtype=np.float32)
+    for row, column in changed:
+        change[row, column] = 5.0
+    boxes = np.array([[x, y, x + 50, y + 20] for x, y in lines]).reshape(-1, 4)
+    left, top, right, bottom = changed_region(change, 4.0, boxes)
+    assert all(top <= row < bottom and left <= column < right for row, column in changed)
+    for x1, y1, x2, y2 in boxes[touching(boxes, (left, top, right, bottom))]:
+        assert left <= x1
+        assert top <= y1
+        assert right >= min(x2, 300)
+        assert bottom >= min(y2, 200)
 
 
 def test_the_same_frames_give_the_same_bytes(models: Models) -> None:
