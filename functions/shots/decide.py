@@ -17,7 +17,8 @@ HARD, GRADUAL = 1, 2
 THRESHOLDS: dict[str, float] = {"adaptive": 3.0, "content": 27.0, "transnet": 0.5}
 BLACK = 12
 """Mean of 8-bit channels below which a frame is black: PySceneDetect's default for fades."""
-DISSOLVE = 8.0
+DISSOLVE = 12.0
+"""Least strength of a dissolve (of 255): slow zooms over real pictures stay below 9."""
 _DISSOLVE_APART_MS = 900
 _HARD_APART_MS = 500
 _SLACK_MS = 200

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from functions.shots.decide import Detector, Transition, transitions
-from functions.shots.pictures import STORY_STEP_MS, Still, Stored, in_transition
+from functions.shots.pictures import STORIES, STORY_STEP_MS, Still, Stored, in_transition
 from functions.shots.scenes import scene_of_shots
 from functions.shots.signals import Signals
 from kadr.contracts.component import Part
 
 Array = np.ndarray[Any, Any]
 
-STORIES = 200
 START = 0
 
 

@@ -19,7 +19,7 @@ BINS = (8, 4, 4)
 """Bins of hue, saturation and value."""
 STORY_LONG_SIDE, STORY_QUALITY = 160, 80
 STORY_STEP_MS = 2000
-STORIES_IN_CHUNK = 200
+STORIES = 200
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,15 @@ def survey(stills: FrameStream, chunk: ChunkSpan) -> tuple[list[Still], list[Sto
     for batch in stills:
         for t, image in zip(batch.t_ms.tolist(), batch.images, strict=True):
             found.append(Still(t, _histogram(image), _sharpness(image)))
-            if not story or t >= story[-1].t_ms + step:
+            if not story or t // step > story[-1].t_ms // step:
                 story.append(Stored(t, 0.0, _thumbnail(image)))
     return found, story
 
 
 def story_step_ms(chunk: ChunkSpan) -> int:
-    return max(STORY_STEP_MS, (chunk.end_ms - chunk.start_ms) // STORIES_IN_CHUNK)
+    """Every sampled picture, so that the merge may choose; of a long chunk only as many as the whole storyboard may have."""
+    step = (chunk.end_ms - chunk.start_ms) // STORIES
+    return step if step >= STORY_STEP_MS else 1
 
 
 def key_pictures(

@@ -11,7 +11,7 @@ Array = np.ndarray[Any, Any]
 
 LOOK_AHEAD = 8
 LOOK_AHEAD_MS = 60_000
-SIMILAR = 0.6
+SIMILAR = 0.7
 
 
 def scene_of_shots(histograms: Sequence[Array], starts_ms: Sequence[int]) -> list[int]:
