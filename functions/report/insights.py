@@ -7,6 +7,7 @@ the upright source picture. Minor versions only add fields: readers ignore what 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -333,3 +334,7 @@ def schema() -> dict[str, Any]:
 
 def schema_bytes() -> bytes:
     return (json.dumps(schema(), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("insights.schema.json").write_bytes(schema_bytes())

@@ -12,6 +12,7 @@ from functions.report.words import clock, count, language_name, listed, shortene
 SAID_CHARS = 60
 SENTENCE_END = (".", "!", "?", "…")
 SEEN_LABELS = 4
+NAMED = 5
 
 
 def summary(found: Insights) -> tuple[Sentence, ...]:
@@ -155,6 +156,8 @@ def _marks(found: Insights) -> Iterator[Phrase]:
 
 def _missing(found: Insights) -> Iterator[Phrase]:
     names = [n for m in found.missing if m.why != "no_stream" for n in m.components]
-    if names:
-        yield Phrase(text=f"Not everything is here: {listed(names)}", target="missing")
-        yield _plain(f" {'is' if len(names) == 1 else 'are'} missing or incomplete.")
+    if not names:
+        return
+    shown = listed(names) if len(names) <= NAMED else f"{len(names)} components"
+    yield Phrase(text=f"Not everything is here: {shown}", target="missing")
+    yield _plain(f" {'is' if len(names) == 1 else 'are'} missing or incomplete.")

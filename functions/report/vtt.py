@@ -14,7 +14,8 @@ LINES = 2
 LONGEST_MS = 6000
 PAUSE_MS = 1200
 SHORTEST_MS = 700
-SENTENCE_END = (".", "!", "?", "…", "。", "！", "？")
+LOOKAHEAD = 30
+CLAUSE_END = (".", "!", "?", "…", ",", ";", ":", "–", "—", "。", "！", "？", "，", "、")
 ESCAPES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
 
 
@@ -65,9 +66,10 @@ def _joined(words: Sequence[tuple[str, bool]]) -> str:
 
 
 def _segment_cues(segment: Segment) -> Iterator[Cue]:
+    words = [piece for w in segment.words for piece in _pieces(w)]
     pending: list[Word] = []
-    for word in (piece for w in segment.words for piece in _pieces(w)):
-        if pending and _breaks(pending, word):
+    for i, word in enumerate(words):
+        if pending and _breaks(pending, word, words[i : i + LOOKAHEAD]):
             yield _cue(pending)
             pending = []
         pending.append(word)
@@ -90,13 +92,21 @@ def _pieces(word: Word) -> Iterator[Word]:
         yield word.model_copy(update={"text": part, "start_ms": start, "end_ms": end, "space": space})
 
 
-def _breaks(pending: Sequence[Word], word: Word) -> bool:
-    """Whether ``word`` begins a new cue after ``pending``."""
+def _breaks(pending: Sequence[Word], word: Word, rest: Sequence[Word]) -> bool:
+    """Whether ``word``, the first of ``rest``, begins a new cue after ``pending``: where it must, or where a clause ends
+    and not all of the rest would fit.
+    """
     last = pending[-1]
-    full = wrapped([(w.text, w.space) for w in [*pending, word]]) is None
-    long = word.end_ms - pending[0].start_ms > LONGEST_MS
-    said = last.text.endswith(SENTENCE_END) and width(_text(pending)) > COLUMNS
-    return full or long or said or word.speaker != last.speaker or word.start_ms - last.end_ms > PAUSE_MS
+    if word.speaker != last.speaker or word.start_ms - last.end_ms > PAUSE_MS:
+        return True
+    if word.end_ms - pending[0].start_ms > LONGEST_MS or not _fits([*pending, word]):
+        return True
+    clause = last.text.endswith(CLAUSE_END) and width(_text(pending)) > COLUMNS
+    return clause and not _fits([*pending, *rest])
+
+
+def _fits(words: Sequence[Word]) -> bool:
+    return wrapped([(w.text, w.space) for w in words]) is not None
 
 
 def _text(words: Sequence[Word]) -> str:

@@ -50,6 +50,9 @@ function spanLength(ms) {
   return `${Math.floor(s / 3600)} h ${Math.floor(s / 60) % 60} min`;
 }
 
+// Text in which `commands` stand between backticks.
+const withCode = (text) => text.split('`').map((part, i) => (i % 2 ? make('code', {}, part) : part));
+
 const counted = (n, noun) => `${n.toLocaleString('en')} ${noun}${n === 1 ? '' : 's'}`;
 
 function covered(spans) {
@@ -95,11 +98,11 @@ const PICTURES = [
 ].sort((a, b) => a.ms - b.ms);
 const source = (picture) => `data:image/jpeg;base64,${picture.data}`;
 
-function pictureAt(ms) {
-  if (!PICTURES.length) return null;
-  const i = lastUpTo(PICTURES, ms, (p) => p.ms);
-  const before = PICTURES[Math.max(0, i)];
-  const after = PICTURES[Math.min(PICTURES.length - 1, i + 1)];
+function pictureAt(ms, among = PICTURES) {
+  if (!among.length) return null;
+  const i = lastUpTo(among, ms, (p) => p.ms);
+  const before = among[Math.max(0, i)];
+  const after = among[Math.min(among.length - 1, i + 1)];
   return Math.abs(after.ms - ms) < Math.abs(ms - before.ms) ? after : before;
 }
 

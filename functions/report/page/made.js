@@ -8,8 +8,8 @@ const Made = (() => {
       'div',
       { class: `lost ${item.why}` },
       make('div', {}, make('span', { class: `state ${item.why}` }, WHY[item.why]), make('b', {}, item.components.join(', '))),
-      make('div', {}, make('p', {}, item.reason, item.error_code ? make('span', { class: 'faint' }, ` (${item.error_code})`) : null), gaps.length ? make('p', {}, 'Not analysed: ', gaps) : null),
-      make('p', { class: 'faint' }, item.what_to_do),
+      make('div', {}, make('p', {}, withCode(item.reason), item.error_code ? make('span', { class: 'faint' }, ` (${item.error_code})`) : null), gaps.length ? make('p', {}, 'Not analysed: ', gaps) : null),
+      make('p', { class: 'faint' }, withCode(item.what_to_do)),
     );
   }
 
@@ -20,7 +20,7 @@ const Made = (() => {
 
   function row(c) {
     const cell = (label, ...children) => make('td', { 'data-label': label }, ...children);
-    const done = c.tasks ? `${c.computed} computed, ${c.cached} cached` : '–';
+    const done = c.computed + c.cached ? `${c.computed} computed, ${c.cached} cached` : '–';
     return make(
       'tr',
       { id: `made-${c.name}` },
@@ -28,7 +28,7 @@ const Made = (() => {
       cell('State', make('span', { class: `state ${c.state}` }, c.state === 'absent' ? 'nothing to do' : c.state)),
       cell('Models', c.models.length ? c.models.map(model) : '–'),
       cell('Tasks', make('span', { class: 'num' }, done)),
-      cell('Time', make('span', { class: 'num' }, c.seconds ? spanLength(c.seconds * 1000) : '–'), c.device ? make('span', { class: 'faint' }, ` ${c.device}`) : null),
+      cell('Time', make('span', { class: 'num' }, c.seconds ? spanLength(c.seconds * 1000) : '–'), c.device && c.seconds ? make('span', { class: 'faint' }, ` ${c.device}`) : null),
       cell('Key', c.results.length ? make('code', { title: c.results.map((r) => `${r.name}\nkey ${r.key}\nresult ${r.digest}`).join('\n\n') }, c.results[0].key.slice(0, 12)) : '–'),
     );
   }

@@ -90,9 +90,10 @@ const Player = (() => {
     works = false;
     if (playing) pause();
     const name = FOUND.video.title || 'the video';
-    $('why').textContent = DATA.href
-      ? `The browser cannot play ${name}: it was moved, or is in a format that the browser does not know. Stored pictures are shown instead.`
-      : 'This report does not know where the video is. Stored pictures are shown instead.';
+    const what = DATA.href
+      ? `The browser cannot play ${name}: it was moved, or is in a format that the browser does not know.`
+      : 'This report does not know where the video is.';
+    $('why').textContent = PICTURES.length ? `${what} Stored pictures are shown instead.` : what;
     $('fallback').hidden = false;
     for (const id of ['mute', 'full']) $(id).disabled = true;
     update();
@@ -136,6 +137,7 @@ const Player = (() => {
   }
 
   function wireControls() {
+    $('stage').classList.toggle('low', !FOUND.video.picture && !PICTURES.length);
     $('scrub').max = String(DURATION);
     $('length').textContent = clock(DURATION);
     $('mute').append(icon('M2 6h3l4-3.5v11L5 10H2zM11 5.2a4 4 0 0 1 0 5.6l.9.9a5.2 5.2 0 0 0 0-7.4z'));

@@ -4,6 +4,7 @@ const Timeline = (() => {
   const CURVE = 40;
   const FILM = 46;
   const CROWD = 2000;
+  const MANY_PICTURES = 400;
   const LEAST = Math.min(DURATION, 2000);
   const box = $('lanes');
   const probe = make('span', { hidden: true });
@@ -15,7 +16,7 @@ const Timeline = (() => {
   let marks = [];
   let picked = null;
   let queued = false;
-  let images = [];
+  let film = [];
   const colours = new Map();
 
   function colour(name) {
@@ -85,8 +86,7 @@ const Timeline = (() => {
     pen.fillStyle = colour('--sunk');
     pen.fillRect(0, 0, width, height);
     for (let left = 0; left < width; left += step) {
-      const picture = pictureAt(when(Math.min(width - 1, left + step / 2)));
-      const image = picture && images.get(picture);
+      const image = pictureAt(when(Math.min(width - 1, left + step / 2)), film)?.image;
       if (!image?.naturalWidth) continue;
       const fit = Math.max(step / image.naturalWidth, height / image.naturalHeight);
       const [w, h] = [step / fit, height / fit];
@@ -94,7 +94,8 @@ const Timeline = (() => {
     }
   }
 
-  function drawBar(pen, item, top, strong) {
+  // Returns where the bar's text ends, so that the next one in the row keeps clear of it.
+  function drawBar(pen, item, top, strong, taken) {
     const left = Math.max(-2, x(item.s));
     const size = Math.max(1.5, Math.min(width + 2, x(item.e)) - left);
     const tone = colour(item.color);
@@ -107,22 +108,31 @@ const Timeline = (() => {
       pen.strokeStyle = tone;
       pen.strokeRect(left + 0.5, top + 0.5, size - 1, ROW - 4);
     }
-    if (size > 22) drawText(pen, item.text, Math.max(0, left) + 6, top, size + Math.min(0, left) - 9);
+    const start = Math.max(0, left) + 6;
+    const text = start > taken ? fitting(pen, item.text, left + size - start - 3) : '';
+    if (!text) return taken;
+    pen.fillStyle = colour('--ink');
+    pen.fillText(text, start, top + ROW / 2 - 1);
+    return start + pen.measureText(text).width + 4;
   }
 
-  function drawText(pen, text, left, top, room) {
-    const shown = text.slice(0, Math.ceil(room / 4));
-    pen.save();
-    pen.beginPath();
-    pen.rect(left, top, room, ROW);
-    pen.clip();
-    pen.fillStyle = colour('--ink');
-    if (pen.measureText(shown).width <= room || room > 40) pen.fillText(shown, left, top + ROW / 2 - 1);
-    pen.restore();
+  // `text` cut to `room` pixels, or nothing where the cut would leave less than three letters.
+  function fitting(pen, text, room) {
+    if (room < 8) return '';
+    const some = text.slice(0, Math.ceil(room / 3));
+    const size = pen.measureText(some).width;
+    if (size <= room) return some;
+    const most = Math.floor((some.length * (room - 9)) / size);
+    return most < 3 ? '' : `${some.slice(0, most).trimEnd()}…`;
+  }
+
+  function drawBars(pen, items) {
+    const taken = [];
+    for (const item of items) taken[item.row] = drawBar(pen, item, 3 + item.row * ROW, isPicked(item), taken[item.row] ?? -1);
   }
 
   // Too many to tell apart: how much of each pixel they cover.
-  function drawCrowd(pen, items, rows) {
+  function drawCrowd(pen, items) {
     const cover = new Map();
     for (const item of items) {
       const name = `${item.row} ${item.color}`;
@@ -141,7 +151,6 @@ const Timeline = (() => {
       });
     }
     pen.globalAlpha = 1;
-    return rows;
   }
 
   function drawCurve(pen, lane, height) {
@@ -215,8 +224,8 @@ const Timeline = (() => {
       pen.fillRect(x(i.s), 2, x(i.e) - x(i.s), height - 4);
     }
     if (lane.curve) drawCurve(pen, lane, height);
-    else if (visible.length > CROWD) drawCrowd(pen, visible, lane.rows);
-    else for (const item of visible) drawBar(pen, item, 3 + item.row * ROW, isPicked(item));
+    else if (visible.length > CROWD) drawCrowd(pen, visible);
+    else drawBars(pen, visible);
     for (const [s, e] of lane.gaps) if (e > from && s < to) {
       const [a, b] = [Math.max(0, x(s)), Math.min(width, x(e))];
       hatch(pen, a, b, height);
@@ -228,7 +237,10 @@ const Timeline = (() => {
     }
   }
 
-  const isPicked = (item) => picked && item.ev && picked[0] === item.ev[0] && picked[1] !== null && picked[1] === item.ev[1] && item.e > Player.now - 1 && item.s <= Player.now + 1;
+  function isPicked(item) {
+    const same = picked && item.ev && picked[0] === item.ev[0] && picked[1] !== null && picked[1] === item.ev[1];
+    return same && item.s <= Player.now + 1 && item.e >= Player.now - 1;
+  }
 
   function draw() {
     queued = false;
@@ -383,9 +395,9 @@ const Timeline = (() => {
   }
 
   function loadFilm() {
-    images = new Map(PICTURES.filter((p) => p.shot === undefined || !DATA.story.length).map((p) => [p, new Image()]));
-    for (const p of PICTURES) if (!images.has(p) && PICTURES.length <= 400) images.set(p, new Image());
-    for (const [picture, image] of images) {
+    const story = PICTURES.filter((p) => p.shot === undefined);
+    film = (PICTURES.length <= MANY_PICTURES || !story.length ? PICTURES : story).map((p) => ({ ms: p.ms, image: new Image(), picture: p }));
+    for (const { image, picture } of film) {
       image.onload = redraw;
       image.src = source(picture);
     }

@@ -10,7 +10,7 @@ const Transcript = (() => {
     const made = [];
     for (const segment of FOUND.transcript) {
       const last = made[made.length - 1];
-      const joins = last && last.speaker === segment.speaker && segment.start_ms - last.end < 4000 && last.segments.length < 6;
+      const joins = last && last.speaker === segment.speaker && segment.start_ms - last.end < 4000 && last.segments.length < (segment.speaker ? 6 : 3);
       if (joins) last.segments.push(segment);
       else made.push({ speaker: segment.speaker, segments: [segment] });
       made[made.length - 1].end = segment.end_ms;
