@@ -1,0 +1,292 @@
+"""``kadr show``: what became of a run, whether or not it was finished."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import click
+
+from cli import outputs
+from cli.compose import Machine
+from cli.sources import Video
+from cli.summary import found
+from cli.tables import print_json, print_table
+from cli.tracker import clock
+from kadr.contracts.errors import InvalidObject, ObjectMissing
+from kadr.contracts.manifest import ComponentSummary
+from kadr.contracts.run import Record, RecordResult, Request, RunStatus, TaskState
+from kadr.pipeline.admission import identify, load_objects, read_request, runs_of
+from kadr.pipeline.closing import compile_manifest
+from kadr.pipeline.state import RunState, evaluate
+from kadr.storage import layout
+from kadr.storage.files import FileStore
+from kadr.storage.results import ResultId, read_header
+
+RUN_ID = re.compile(r"^[0-9a-f][0-9a-f-]{3,35}$")
+PLAIN = {"t": "times", "start": "spans"}
+COLOURS = {"complete": "green", "succeeded": "green", "failed": "red", "blocked": "red", "cancelled": "red"}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A run as its objects tell it."""
+
+    request: Request
+    state: RunState
+    components: Mapping[str, ComponentSummary]
+
+    @classmethod
+    def read(cls, store: FileStore, request: Request) -> Seen:
+        state = evaluate(request, load_objects(store, request))
+        return cls(request, state, compile_manifest(request, state).components)
+
+    @property
+    def status(self) -> str:
+        """The run's status; one that was begun and not closed is ``open``: nobody may be working on it."""
+        is_open = self.state.status in (RunStatus.RUNNING, RunStatus.QUEUED)
+        return "open" if is_open else self.state.status.value
+
+    def records(self, component: str) -> list[Record]:
+        """Of the whole video if there is one, else of the chunks so far."""
+        tasks = [t for t in self.state.of(component) if t.record is not None]
+        whole = [t for t in tasks if t.chunk is None]
+        return [t.record for t in whole or tasks if t.record is not None]
+
+
+@click.command("show")
+@click.argument("run", required=False, metavar="[RUN|VIDEO]")
+@click.option("--all", "every", is_flag=True, help="A table of all runs.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
+def command(run: str | None, every: bool, as_json: bool) -> None:
+    """Show a run: by its id or the beginning of it, or the newest of a VIDEO, or the newest of all."""
+    store = Machine().store
+    if every:
+        if run is not None:
+            raise click.UsageError("--all shows every run: leave out RUN, or leave out --all")
+        return _show_all(store, as_json)
+    seen = Seen.read(store, find(store, run))
+    described = describe(store, seen)
+    print_json(described) if as_json else _print(described)
+    return None
+
+
+def find(store: FileStore, named: str | None) -> Request:
+    """The run that ``named`` means. Raises ObjectMissing, click.UsageError if it may mean several, VideoUnreadable."""
+    if named is None:
+        return _newest(requests(store), "there are no runs yet: make one with `kadr analyze VIDEO`")
+    if Path(named).exists():
+        video_id, _ = identify(store, Path(named), lambda _: None)
+        runs = runs_of(store, layout.LOCAL_OWNER, video_id)
+        return _newest(runs, f"{named} was not analysed yet: do it with `kadr analyze {named}`")
+    if RUN_ID.match(named) and (ids := _ids(store, named)):
+        if len(ids) > 1:
+            raise click.UsageError(
+                f"{len(ids)} runs begin with {named}: {', '.join(ids)}; write more of the id"
+            )
+        return read_request(store, layout.LOCAL_OWNER, ids[0])
+    same = [r for r in requests(store) if r.source_name == named]
+    return _newest(same, f"no run and no file is called {named!r}: `kadr show --all` lists the runs")
+
+
+def requests(store: FileStore) -> Iterator[Request]:
+    """Of all runs that can be read."""
+    for run_id in _ids(store, ""):
+        try:
+            yield read_request(store, layout.LOCAL_OWNER, run_id)
+        except InvalidObject as error:
+            print(f"skipped: {error}", file=sys.stderr)
+
+
+def _ids(store: FileStore, beginning: str) -> list[str]:
+    prefix = layout.state_prefix(layout.LOCAL_OWNER, beginning).removesuffix("/")
+    ids = {layout.run_id_of(name) for name in store.list(prefix) if name.endswith("/request.json")}
+    return sorted(ids)
+
+
+def _newest(runs: Iterator[Request] | list[Request], nothing: str) -> Request:
+    newest = max(runs, key=lambda r: (r.created_ms, r.run_id), default=None)
+    if newest is None:
+        raise ObjectMissing(nothing)
+    return newest
+
+
+def describe(store: FileStore, seen: Seen) -> dict[str, Any]:
+    """Everything that is shown, as plain data."""
+    request, closed = seen.request, seen.state.closed
+    where = places(store, seen)
+    return {
+        "run_id": request.run_id,
+        "status": seen.status,
+        "video": request.source_name,
+        "source": request.source,
+        "video_id": request.video_id,
+        "profile": request.profile_name,
+        "config_hash": request.config_hash,
+        "epoch": seen.state.epoch,
+        "created_ms": request.created_ms,
+        "manifest": closed.manifest if closed else None,
+        "found": found(_insights(where.get("insights.json"))),
+        "components": {name: _component(store, seen, name) for name in seen.components},
+        "files": {name: str(path) for name, path in where.items()},
+    }
+
+
+def places(store: FileStore, seen: Seen) -> dict[str, Path]:
+    """The report's files: beside the video if they show this run, else in the store; empty if none were made."""
+    if seen.state.closed is None:
+        return {}
+    request, manifest = seen.request, seen.state.closed.manifest
+    path = Path(unquote(urlsplit(request.source).path))
+    beside = outputs.folder(Video(path, request.source_name, path.parent), None, many=False)
+    try:
+        mark = json.loads((beside / outputs.MARK).read_text())
+        if mark["manifest"] == manifest:
+            return {name: beside / name for name in mark["files"] if (beside / name).is_file()}
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    prefix = layout.report_file(request.owner, request.run_id, manifest, "")
+    return {name.removeprefix(prefix): store.root / name for name in store.list(prefix)}
+
+
+def _insights(path: Path | None) -> Mapping[str, Any]:
+    if path is None:
+        return {}
+    loaded: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return loaded
+
+
+def _component(store: FileStore, seen: Seen, name: str) -> dict[str, Any]:
+    summary, tasks = seen.components[name], seen.state.of(name)
+    results = [_result(store, seen.request, name, r) for record in seen.records(name) for r in record.results]
+    return {
+        "stage": summary.stage,
+        "state": summary.state,
+        "reason": summary.reason,
+        "error": summary.error,
+        "gaps": summary.gaps,
+        "tasks": {
+            "known": len(tasks),
+            "done": sum(t.state is not TaskState.WAITING and t.state.terminal for t in tasks),
+            "computed": summary.computed,
+            "cached": summary.cached,
+        },
+        "seconds": summary.seconds,
+        "models": [m.name for m in summary.models],
+        "counts": dict(sum((Counter(r.pop("counts")) for r in results), Counter())),
+        "results": results,
+    }
+
+
+def _result(store: FileStore, request: Request, component: str, result: RecordResult) -> dict[str, Any]:
+    at = ResultId(request.owner, request.video_id or "", component, result.key, result.digest)
+    facts = {"name": result.name, "key": result.key, "digest": result.digest, "cached": result.cached}
+    try:
+        arrays = read_header(store, at)["arrays"]
+    except (ObjectMissing, InvalidObject):
+        return {**facts, "file": None, "counts": {}}
+    counts = {} if result.name == "plan" else counted(arrays)
+    return {**facts, "file": str(store.root / at.npz) if arrays else None, "counts": counts}
+
+
+def counted(arrays: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    """How many of what a result has, told by its arrays of times: ``word_start_ms`` of 20 is 20 × word."""
+    counts = {}
+    for name in (n for n in arrays if n.endswith("_ms") and arrays[n]["shape"]):
+        *what, last = name.removesuffix("_ms").split("_")
+        if last != "end":
+            label = " ".join(what if last in PLAIN else [*what, last]) or PLAIN[last]
+            counts[label] = int(arrays[name]["shape"][0])
+    return counts
+
+
+def _print(run: Mapping[str, Any]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    status = Text(run["status"], COLOURS.get(run["status"], "yellow"))
+    Console(file=sys.stdout, soft_wrap=True).print(Text(run["video"], "bold"), status)
+    epoch = f", epoch {run['epoch']}" if run["epoch"] > 1 else ""
+    print(f"run {run['run_id']}, profile {run['profile']}, asked {_when(run['created_ms'])}{epoch}")
+    if run["found"]:
+        print("found " + ", ".join(f"{n} {kind}" for kind, n in run["found"].items()))
+    print()
+    headers = ("component", "stage", "state", "tasks", "computed", "cached", "seconds", "made")
+    rows = [_row(name, c) for name, c in run["components"].items()]
+    print_table(headers, rows, right=("tasks", "computed", "cached", "seconds"))
+    print()
+    for line in _remarks(run):
+        print(line)
+
+
+def _row(name: str, c: Mapping[str, Any]) -> tuple[object, ...]:
+    from rich.text import Text
+
+    tasks = c["tasks"]
+    known = tasks["done"] if tasks["done"] == tasks["known"] else f"{tasks['done']} of {tasks['known']}"
+    made = ", ".join(f"{n} × {what}" for what, n in c["counts"].items())
+    state = Text(c["state"], COLOURS.get(c["state"], "yellow"))
+    return (name, c["stage"], state, known, tasks["computed"], tasks["cached"], f"{c['seconds']:.1f}", made)
+
+
+def _remarks(run: Mapping[str, Any]) -> Iterator[str]:
+    """What is missing and why, and where to look or what to do next."""
+    for name, c in run["components"].items():
+        if c["state"] in ("failed", "blocked", "partial", "absent"):
+            code = f"{c['error']['code']}: " if c["error"] else ""
+            gaps = ", ".join(f"{clock(start)}–{clock(end)}" for start, end in c["gaps"])
+            yield f"{name} is {c['state']}: {code}{c['reason']}" + (f" (not seen: {gaps})" if gaps else "")
+    if run["status"] == "open":
+        yield "not finished: `kadr analyze` of the same video with the same options resumes it"
+    elif run["status"] in ("partial", "failed", "cancelled"):
+        yield "`kadr analyze` of the same video with the same options tries again what is missing"
+    if report := run["files"].get("report.html"):
+        others = ", ".join(sorted(set(run["files"]) - {"report.html"}))
+        yield f"report: {report}"
+        yield f"beside it: {others}"
+    if run["manifest"] and not run["files"]:
+        yield "no report was made: `kadr analyze` of the same video with the same options makes it"
+
+
+def _when(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _show_all(store: FileStore, as_json: bool) -> None:
+    runs = sorted(requests(store), key=lambda r: (r.created_ms, r.run_id), reverse=True)
+    listed = [_brief(Seen.read(store, request)) for request in runs]
+    if as_json:
+        return print_json(listed)
+    keys = ("run_id", "status", "video", "profile")
+    rows = [(*(r[k] for k in keys), _when(r["created_ms"]), _missing(r)) for r in listed]
+    print_table(("run", "status", "video", "profile", "asked", "missing"), rows)
+    return None
+
+
+def _missing(run: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} ({state})" for name, state in run["missing"].items())
+
+
+def _brief(seen: Seen) -> dict[str, Any]:
+    request = seen.request
+    return {
+        "run_id": request.run_id,
+        "status": seen.status,
+        "video": request.source_name,
+        "video_id": request.video_id,
+        "profile": request.profile_name,
+        "created_ms": request.created_ms,
+        "missing": {
+            name: c.state
+            for name, c in seen.components.items()
+            if c.state in ("failed", "blocked", "partial")
+        },
+    }
