@@ -18,6 +18,10 @@ from kadr.storage.claims import FileClaims
 from kadr.storage.files import FileStore
 
 _PR_SET_PDEATHSIG = 1
+CPU_S = 7 * 24 * 3600
+"""Of the process that opens videos, over its life: days of video fit, an endless loop does not."""
+FILE_MB = 64 * 1024
+"""Largest file that the process which opens videos may write."""
 
 
 def main() -> None:
@@ -45,7 +49,7 @@ def _die_with_parent() -> None:
 def _confined(settings: Settings):  # type: ignore[no-untyped-def]
     from kadr.media.sandbox import confine
 
-    confine(memory_mb=settings.media_memory_mb, cpu_s=None, file_mb=None)
+    confine(memory_mb=settings.media_memory_mb, cpu_s=CPU_S, file_mb=FILE_MB)
 
     def none(_: object) -> Models:
         raise RuntimeError("components that open the video have no models")

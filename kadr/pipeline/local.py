@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kadr.contracts.errors import Interrupted, WorkerDied
+from kadr.contracts.errors import Interrupted, PayloadExpired, WorkerDied
 from kadr.contracts.keys import jcs
 from kadr.contracts.manifest import Manifest
 from kadr.contracts.run import Failure, Record, Request, TaskState
@@ -36,6 +36,8 @@ BUSY_WAIT_S = 0.25
 RESCAN_S = 2.0
 TICK_S = 0.2
 
+_NO_CHUNK: Mapping[str, Any] = {"chunk": None, "merge": False}
+
 Event = Mapping[str, Any]
 """What happened, as people's progress bars and ``--json`` see it: ``event``, ``run_id`` and the event's own fields."""
 
@@ -58,6 +60,8 @@ class LocalRun:
     not_before: dict[str, float] = field(default_factory=dict)
     attempts: Counter[tuple[str, str]] = field(default_factory=Counter)
     alone: set[str] = field(default_factory=set)
+    rearmed: dict[str, set[str]] = field(default_factory=dict)
+    """Tasks that wait for inputs whose payload had expired, and who makes those again."""
     scanned: float = 0.0
     computed: int = 0
     duration_ms: int | None = None
@@ -172,6 +176,8 @@ class Coordinator:
         run.objects[layout.record_ok(spec.epoch, spec.task, spec.key, record.digest)] = record
         run.dirty = True
         run.missed.pop(spec.task, None)
+        for makers in run.rearmed.values():
+            makers.discard(spec.task)
         run.computed += not record.cached
         self._tell(run, "task.done", **_named(spec), cached=record.cached, seconds=record.seconds)
         if record.plan is not None:
@@ -193,7 +199,8 @@ class Coordinator:
         now = time.monotonic()
         for spec in sorted(run.missed.values(), key=self._urgency):
             delayed = run.not_before.get(spec.task, 0.0) > now
-            if spec.task not in run.flying and not delayed and self._fits(run, spec):
+            held = delayed or spec.task in run.flying or bool(run.rearmed.get(spec.task))
+            if not held and self._fits(run, spec):
                 self._begin(run, spec)
 
     def _urgency(self, spec: TaskSpec) -> tuple[int, float, int]:
@@ -258,6 +265,8 @@ class Coordinator:
         """A retryable failure is tried again, alone if it took its process down; any other is the run's record."""
         run.attempts[spec.task, spec.key] += 1
         attempts = run.attempts[spec.task, spec.key]
+        if message.code == PayloadExpired.__name__ and attempts < ATTEMPTS and self._rearm(run, spec):
+            return
         if message.retryable and attempts < ATTEMPTS:
             run.not_before[spec.task] = time.monotonic() + 0.5 * 2 ** (attempts - 1)
             if message.code == WorkerDied.__name__:
@@ -281,6 +290,29 @@ class Coordinator:
         run.missed.pop(spec.task, None)
         run.dirty = True
         self._tell(run, "task.failed", **_named(spec), code=message.code, message=message.message)
+
+    def _rearm(self, run: LocalRun, spec: TaskSpec) -> bool:
+        """Have the makers of ``spec``'s expired inputs make them again; ``spec`` waits for them."""
+        assert run.state is not None
+        keys = {i.key for i in spec.inputs if i.key is not None}
+        makers = [
+            task
+            for task in run.state.tasks.values()
+            if task.record is not None
+            and any(
+                r.key in keys and self._expired(spec, task.component, r.key, r.digest)
+                for r in task.record.results
+            )
+        ]
+        for task in makers:
+            run.missed[task.name] = spec_of(run.request, run.state, task, run.source, True)
+            self._tell(run, "task.rearmed", task=task.name, component=task.component, **_NO_CHUNK)
+        run.rearmed[spec.task] = {task.name for task in makers}
+        return bool(makers)
+
+    def _expired(self, spec: TaskSpec, component: str, key: str, digest: str) -> bool:
+        result = ResultId(spec.owner, spec.video_id, component, key, digest)
+        return bool(read_header(self.store, result)["arrays"]) and not self.store.exists(result.npz)
 
     # -- the end -----------------------------------------------------------------------------------------------------
 

@@ -8,11 +8,12 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import IO, Any
 
 from kadr.contracts.errors import ResourceExhausted, WorkerDied
 from kadr.pipeline.messages import Advanced, Begin, Finished, RenderSpec
@@ -42,6 +43,8 @@ class Host:
     environment: Mapping[str, str] | None = None
     process: subprocess.Popen[bytes] | None = None
     connection: Connection | None = None
+    said: IO[bytes] | None = None
+    """What the process writes to standard error: shown when it dies, not before."""
     flights: dict[int, Flight] = field(default_factory=dict)
 
     def begin(self, work: TaskSpec | RenderSpec, tag: Any, timeout_s: float) -> None:
@@ -57,10 +60,12 @@ class Host:
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
+        self.said = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self.process = subprocess.Popen(
             [*self.command, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
+            stderr=self.said,
             start_new_session=True,
             env=None if self.environment is None else dict(self.environment),
         )
@@ -96,7 +101,18 @@ class Host:
             return "ended"
         code = self.process.wait()
         self.process = None
-        return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        words = self._last_words()
+        return f"{how} ({words})" if words else how
+
+    def _last_words(self) -> str:
+        if self.said is None:
+            return ""
+        self.said.seek(max(0, self.said.seek(0, os.SEEK_END) - 2000))
+        text = self.said.read().decode(errors="replace").strip()
+        self.said.close()
+        self.said = None
+        return text.rpartition("\n")[2][:300]
 
     def overdue(self) -> Iterator[tuple[Flight, Finished]]:
         """Kill the host if something in it ran past its limit: that work failed, the rest died with the host."""
