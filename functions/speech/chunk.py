@@ -1,0 +1,69 @@
+"""One chunk from sound to segments: heard in windows, written down, and heard again where nothing was written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from functions.speech.listener import agreed, hear, write
+from functions.speech.windows import Span, windows
+from functions.speech.words import Segment, in_order, placed
+from kadr.contracts.media import AudioStream
+
+MISSED_MS = 1_000
+MISSED_SHARE = 0.2
+"""A segment of voice this long with words on less than this share of it is heard a second time, by itself."""
+
+
+@dataclass(frozen=True)
+class Ear:
+    """The model (a faster_whisper.WhisperModel) and what to listen for. ``language`` None: detect it."""
+
+    native: Any
+    language: str | None
+    hotwords: str | None
+    beam: int
+    no_speech: float
+    min_score: float
+
+
+def listen(ear: Ear, audio: AudioStream, said: Sequence[Span], within: Span) -> list[Segment]:
+    """Segments in time order of the voice ``said`` in the chunk ``within``.
+
+    Whisper ends a window where the language changes, and sometimes for no reason; the second hearing finds the rest.
+    """
+    found = _heard(ear, audio, said, within)
+    missed = unwritten(said, found)
+    again = (_only(segment, missed) for segment in _heard(ear, audio, missed, within))
+    return in_order([*found, *(segment for segment in again if segment.words)])
+
+
+def unwritten(said: Sequence[Span], found: Sequence[Segment]) -> list[Span]:
+    """The segments of voice that the words of ``found`` leave bare."""
+    words = [word for segment in found for word in segment.words]
+
+    def bare(span: Span) -> bool:
+        covered = sum(max(0, min(w.end_ms, span[1]) - max(w.start_ms, span[0])) for w in words)
+        return span[1] - span[0] >= MISSED_MS and covered < MISSED_SHARE * (span[1] - span[0])
+
+    return [span for span in said if bare(span)]
+
+
+def _heard(ear: Ear, audio: AudioStream, said: Sequence[Span], within: Span) -> list[Segment]:
+    """All windows: first each is heard, then they agree on their languages, then each is written down."""
+    every = windows(said, within)
+    heard = [hear(ear.native, window.samples(audio), ear.language) for window in every]
+    languages = agreed(heard, [window.duration_ms for window in every])
+    found = []
+    for window, one, language in zip(every, heard, languages, strict=True):
+        sure = one.languages[language]
+        raw = write(ear.native, one, language, hotwords=ear.hotwords, beam=ear.beam, no_speech=ear.no_speech)
+        found += [placed(r, window, said, language, sure) for r in raw]
+    return [segment for segment in found if segment.words and segment.score >= ear.min_score]
+
+
+def _only(segment: Segment, spans: Sequence[Span]) -> Segment:
+    """``segment`` without the words that lie outside ``spans``: those beside them were written before."""
+    words = [w for w in segment.words if any(w.start_ms < b and a < w.end_ms for a, b in spans)]
+    return replace(segment, words=tuple(words))
