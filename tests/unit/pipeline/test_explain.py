@@ -1,0 +1,34 @@
+"""Why a result is missing: the exact fields in which its key differs from what is stored."""
+
+from __future__ import annotations
+
+from kadr.contracts.keys import key_ingredients, sha256_json
+from kadr.pipeline.plan import explain
+from kadr.pipeline.state import Wanted
+
+BASE = key_ingredients("ocr", 1, {"a": 1, "b": {"c": 2}}, {"m": "s" * 64}, {"x": "d" * 64}, (0, 1000, 0), 1)
+
+
+def wanted(**changes: object) -> Wanted:
+    made = {**BASE, **changes}
+    return Wanted("ocr", sha256_json(made), made)
+
+
+def test_each_changed_field_is_named_with_both_values() -> None:
+    assert explain(wanted(version=2), [BASE]) == ["version: 1 → 2"]
+    assert explain(wanted(params={"a": 1, "b": {"c": 3}}), [BASE]) == ["params.b.c: 2 → 3"]
+    assert explain(wanted(params={"a": 1}), [BASE]) == ["params.b.c: 2 → absent"]
+    assert explain(wanted(inputs={"x": "e" * 64}), [BASE]) == [f"inputs.x: {'d' * 12}… → {'e' * 12}…"]
+    assert explain(wanted(chunk={"start_ms": 0, "end_ms": 2000, "overlap_ms": 0}), [BASE]) == [
+        "chunk.end_ms: 1000 → 2000"
+    ]
+
+
+def test_the_nearest_stored_result_explains() -> None:
+    far = {**BASE, "version": 7, "params": {"a": 5, "b": {"c": 9}}}
+    near = {**BASE, "params": {"a": 2, "b": {"c": 2}}}
+    assert explain(wanted(), [far, near]) == ["params.a: 2 → 1"]
+
+
+def test_without_anything_stored_it_was_never_computed() -> None:
+    assert explain(wanted(), []) == ["ocr: never computed for this video"]
