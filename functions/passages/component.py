@@ -56,7 +56,7 @@ class PassageParams(Params):
     max_words: int = Field(default=60, ge=1)
     keywords: int = Field(default=15, ge=0)
     min_letters: int = Field(default=20, ge=1)
-    """Texts with fewer letters are taken to be in the language of the speech."""
+    """Texts with fewer letters (counted in UTF-8 bytes: a Chinese one is three) are taken to be in the speech's language."""
 
 
 @component(

@@ -19,6 +19,11 @@ def models() -> Models:
     return Registry().models(["minilm_l6_v2"], threads=2)
 
 
+@pytest.fixture(scope="module")
+def languages() -> Languages:
+    return Languages(min_letters=20)
+
+
 def run(
     models: Models,
     speech: Artifact | None = None,
@@ -172,9 +177,25 @@ def test_languages_and_sentiment_are_told_or_honestly_not(models: Models) -> Non
     assert found.payload["language"] == "de"
 
 
-def test_an_unsure_language_is_the_one_given() -> None:
-    assert Languages(min_letters=20).of("OK", "ru") == "ru"
-    assert Languages(min_letters=20).of("12:30 – 45 %", None) is None
+def test_an_unsure_language_is_the_one_given(languages: Languages) -> None:
+    assert languages.of("OK", "ru") == "ru"
+    assert languages.of("12:30 – 45 %", None) is None
+    assert languages.of("Filmed by Wolfgang Langer", None) is None
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "Hubble deep field, 23 days of light"),
+        ("es", "Tercera parte: una novela de Jane Austen"),
+        ("fr", "Merci de votre attention"),
+        ("ru", "Привет всем друзьям сегодня"),
+        ("zh", "感谢您观看这个视频节目"),
+        ("sv", "Tack för att du tittade på filmen"),
+    ],
+)
+def test_short_texts_have_a_language(languages: Languages, language: str, text: str) -> None:
+    assert languages.of(text, "de") == language
 
 
 def test_embeddings_are_near_for_near_meanings(models: Models) -> None:
