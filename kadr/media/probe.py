@@ -90,7 +90,12 @@ def _chosen_video(container: InputContainer, warnings: list[str]) -> VideoStream
     for stream in candidates:
         if stream.codec_context is None:
             warnings.append(f"stream {stream.index}: its video codec is not known")
-    known = [s for s in candidates if s.codec_context is not None]
+        elif not stream.width or not stream.height:
+            limit = MAX_PIXELS // 10**6
+            warnings.append(
+                f"stream {stream.index}: its pictures are damaged or have more than {limit} million pixels"
+            )
+    known = [s for s in candidates if s.codec_context is not None and s.width and s.height]
     best = max(known, key=lambda s: (_is(s, Disposition.default), s.width * s.height, -s.index), default=None)
     if best is not None and best.width * best.height > MAX_PIXELS:
         raise VideoUnreadable(
@@ -164,7 +169,8 @@ def _audio_facts(stream: Any, extent: StreamExtent | None) -> dict[str, Any]:
 
 
 def _stream_facts(stream: Stream) -> dict[str, Any]:
-    return {"index": stream.index, "codec": stream.codec_context.name, "language": None if stream.language == "und" else stream.language}
+    language = None if stream.language == "und" else stream.language
+    return {"index": stream.index, "codec": stream.codec_context.name, "language": language}
 
 
 def _duration_ms(container: InputContainer, index: SampleIndex, warnings: list[str]) -> int:

@@ -38,7 +38,7 @@ _ARCHITECTURES = {"x86_64": _Architecture(0xC000003E, 41), "aarch64": _Architect
 
 
 class _Program(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]  # noqa: RUF012
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
 def confine(memory_mb: int, cpu_s: int, file_mb: int) -> list[str]:

@@ -69,7 +69,13 @@ FORMATS = [
 MAX_PIXELS = 8192 * 8192
 """Pictures above this are refused before a byte of them is decoded (8K is 33 million pixels)."""
 
-_OPTIONS = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "", "enable_drefs": "0"}
+_OPTIONS = {
+    "format_whitelist": ",".join(FORMATS),
+    "protocol_whitelist": "",
+    "enable_drefs": "0",
+    # Opening may decode a picture to learn its size.
+    "max_pixels": str(MAX_PIXELS),
+}
 _HEAD = 4096
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<MPD", b"v=0\r\n", b"v=0\n")
 

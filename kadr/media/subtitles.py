@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,6 +26,7 @@ MAX_CUES = 50_000
 MAX_CUE_CHARACTERS = 2_000
 MAX_CUE_MS = 60_000
 """Cues without a credible end are shown for so long at most."""
+_TIMES = re.compile(r"^.*-->", re.MULTILINE)
 _SIDECAR_FORMATS = ("srt", "vtt", "ass", "ssa")
 
 
@@ -47,7 +49,7 @@ def embedded_cues(source: SourceFile, probe: Mapping[str, Any], index: int) -> l
 def sidecar_cues(text: str) -> list[Cue]:
     """Cues of an SRT, WebVTT or ASS file given as text, sorted. Raises InvalidProfile when it is none of these."""
     try:
-        found = pysubs2.SSAFile.from_string(text.replace("\r\n", "\n").lstrip("\ufeff"))
+        found = pysubs2.SSAFile.from_string(_normal(text))
     except (pysubs2.exceptions.Pysubs2Error, ValueError) as error:
         raise InvalidProfile(
             f"The captions are neither SRT, WebVTT nor ASS ({error}): check the file"
@@ -57,6 +59,16 @@ def sidecar_cues(text: str) -> list[Cue]:
             f"Captions in the format {found.format} are not supported: give SRT, WebVTT or ASS"
         )
     return _sorted(Cue(e.start, e.end, e.plaintext) for e in found.events if e.is_text)
+
+
+def _normal(text: str) -> str:
+    """Plain line ends; of WebVTT only the blocks that have times, without identifiers, which pysubs2 takes for text."""
+    plain = text.replace("\r\n", "\n").lstrip("\ufeff")
+    if not plain.startswith("WEBVTT"):
+        return plain
+    blocks = [(block, _TIMES.search(block)) for block in re.split(r"\n[ \t]*\n", plain)]
+    timed = [block[times.start() :] for block, times in blocks if times]
+    return "\n\n".join(["WEBVTT", *timed, ""])
 
 
 def _packet_cues(container: InputContainer, index: int, origin_us: int) -> Iterator[Cue]:

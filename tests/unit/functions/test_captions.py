@@ -1,0 +1,92 @@
+"""captions: embedded and sidecar subtitles as plain text."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+from av.subtitles.subtitle import SubtitleSet
+
+from functions.captions.component import CAPTIONS, CaptionsParams, captions
+from kadr.contracts.artifact import Artifact
+from kadr.contracts.errors import InvalidProfile
+from kadr.media.source import FileSource
+from tests.media_files import numbered, probed, write_video
+
+HEADER = b"""[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize
+Style: Default,Arial,16
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+"""
+
+
+def subtitled(path: Path, codec: str) -> FileSource:
+    plain = write_video(path.with_name("plain.mkv"), numbered(50)).path
+    with av.open(plain) as original, av.open(path, "w") as container:
+        video = container.add_stream_from_template(original.streams.video[0])
+        stream = container.add_stream(codec)
+        stream.codec_context.subtitle_header = HEADER
+        for packet in original.demux(video=0):
+            if packet.size:
+                packet.stream = video
+                container.mux(packet)
+        for number, (start, end, text) in enumerate(
+            [(200, 900, r"Hello {\i1}there{\i0}\Nsecond"), (1000, 1500, "x < y")]
+        ):
+            event = f"{number},0,Default,,0,0,0,,{text}".encode()
+            subtitle = SubtitleSet.create(event, 0, end - start, pts=start * 1000)
+            packet = stream.codec_context.encode_subtitle(subtitle)
+            packet.stream, packet.pts, packet.dts, packet.duration = stream, start, start, end - start
+            packet.time_base = Fraction(1, 1000)
+            container.mux(packet)
+    return FileSource(path)
+
+
+def read(source: FileSource, **params: object) -> Artifact:
+    return CAPTIONS.checked(captions(source, probed(source)[0], CaptionsParams.model_validate(params)))
+
+
+@pytest.mark.parametrize(("name", "codec"), [("v.mp4", "mov_text"), ("v.mkv", "subrip"), ("w.mkv", "ass")])
+def test_embedded_text(tmp_path: Path, name: str, codec: str) -> None:
+    found = read(subtitled(tmp_path / name, codec))
+    assert found["start_ms"].tolist() == [200, 1000]
+    assert found["end_ms"].tolist() == [900, 1500]
+    assert found.payload["text"] == ["Hello there\nsecond", "x < y"]
+    assert found.payload["source"] == "embedded:1"
+
+
+def test_none(tmp_path: Path) -> None:
+    found = read(write_video(tmp_path / "v.mp4", numbered(5)))
+    assert found.payload == {"text": [], "language": None, "source": None}
+
+
+SRT = "1\r\n00:00:01,000 --> 00:00:02,000\r\n<b>Hi</b> there\r\n\r\n2\r\n00:00:03,000 --> 00:00:04,500\r\nüber\r\n"
+VTT = "WEBVTT\n\nNOTE nothing\n\n00:03.000 --> 00:04.500 align:start\nüber\n\nid\n00:01.000 --> 00:02.000\n<v Bob>Hi</v> there\n"
+
+
+@pytest.mark.parametrize("text", [SRT, VTT, "\ufeff" + SRT])
+def test_a_sidecar_goes_before_what_is_embedded(tmp_path: Path, text: str) -> None:
+    found = read(write_video(tmp_path / "v.mp4", numbered(5)), sidecar=text, language="de")
+    assert found.payload == {"text": ["Hi there", "über"], "language": "de", "source": "sidecar"}
+    assert found["start_ms"].tolist() == [1000, 3000]
+    assert found["end_ms"].tolist() == [2000, 4500]
+
+
+@pytest.mark.parametrize("text", ["", "a letter to my aunt", "{1}{2}frames"])
+def test_a_sidecar_that_is_none(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InvalidProfile, match="SRT"):
+        read(write_video(tmp_path / "v.mp4", numbered(5)), sidecar=text)
+
+
+def test_absurd_times_and_lengths_are_bounded(tmp_path: Path) -> None:
+    text = "1\n00:00:01,000 --> 99:00:00,000\n" + "x" * 100_000 + "\n"
+    found = read(write_video(tmp_path / "v.mp4", numbered(5)), sidecar=text)
+    assert found["end_ms"].tolist() == [61_000]
+    assert len(found.payload["text"][0]) == 2_000

@@ -1,0 +1,100 @@
+"""pcm: audio in its place on the timeline, at its level."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from functions.pcm.component import LEVELS, PCM, PcmParams, pcm
+from kadr.contracts.artifact import Artifact
+from kadr.contracts.errors import InvalidProfile
+from kadr.media.audio import PcmStream
+from kadr.media.source import FileSource
+from tests.media_files import numbered, probed, write_video
+
+
+def heard(source: FileSource, **params: int) -> tuple[Artifact, Artifact]:
+    made = pcm(source, probed(source)[0], PcmParams(**params), {"pcm", "levels"})
+    return PCM.checked(made["pcm"]), LEVELS.checked(made["levels"])
+
+
+def loud_span_ms(artifact: Artifact) -> tuple[float, float]:
+    loud = np.nonzero(np.abs(artifact["samples"].astype(int)) > 2000)[0]
+    return loud[0] / 16, loud[-1] / 16
+
+
+def tone_hz(samples: np.ndarray[Any, Any]) -> float:
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    return float(np.argmax(spectrum) * 16_000 / len(samples))
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov"])
+def test_the_tone_is_where_the_video_has_it(tmp_path: Path, suffix: str) -> None:
+    source = write_video(tmp_path / f"v.{suffix}", numbered(75), tone_s=1.0, tone_start_ms=700)
+    sound, levels = heard(source)
+    start, end = loud_span_ms(sound)
+    assert start == pytest.approx(700, abs=25)
+    assert end == pytest.approx(1700, abs=45)
+    assert tone_hz(sound["samples"][16 * 800 : 16 * 1600]) == pytest.approx(440, abs=3)
+    assert levels["power"][:6].max() < 1e-6
+    assert levels["power"][9] == pytest.approx(0.25, rel=0.1)  # two channels of amplitude 0.5
+
+
+def test_a_gap_is_silence(tmp_path: Path) -> None:
+    first = write_video(tmp_path / "a.mkv", numbered(50), tone_s=0.5)
+    whole, _ = heard(first)
+    assert np.abs(whole["samples"][: 16 * 450].astype(int)).max() > 10_000
+    assert len(whole["samples"]) / 16 == pytest.approx(500, abs=2)
+
+
+def test_levels_do_not_depend_on_full_scale_format(tmp_path: Path) -> None:
+    levels = [
+        heard(write_video(tmp_path / f"v.{s}", tone_s=1.0))[1]["power"][3:7].mean()
+        for s in ("wav", "m4a", "mkv")
+    ]
+    assert levels == pytest.approx([levels[0]] * 3, rel=0.03)
+
+
+def test_part_of_the_audio(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "v.mkv", numbered(100), tone_s=2.0, tone_start_ms=1000)
+    whole, _ = heard(source)
+    part, _ = heard(source, from_ms=500, to_ms=2500)
+    assert part.payload["start_ms"] == 500
+    assert len(part["samples"]) == 16 * 2000
+    expected = whole["samples"][16 * 500 : 16 * 2500].astype(int)
+    assert np.abs(expected[100:-100] - part["samples"][100:-100]).max() <= 2
+
+
+def test_no_audio(tmp_path: Path) -> None:
+    sound, levels = heard(write_video(tmp_path / "v.mp4", numbered(10)))
+    assert sound.absent == levels.absent == "no_audio"
+    assert len(sound["samples"]) == 0
+
+
+def test_an_audio_stream_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InvalidProfile, match=r"audio_stream is 7.*are: 1"):
+        heard(write_video(tmp_path / "v.mkv", numbered(10), tone_s=0.2), audio_stream=7)
+
+
+def test_damaged_audio_keeps_its_time(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "v.mkv", numbered(75), tone_s=3.0)
+    data = bytearray(source.path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 30_000] = bytes(30_000)
+    source.path.write_bytes(bytes(data))
+    sound, _ = heard(source)
+    assert loud_span_ms(sound)[1] == pytest.approx(3000, abs=45)
+
+
+def test_pieces_are_read_by_time() -> None:
+    samples = np.arange(16 * 100, dtype=np.int16)
+    stream = PcmStream(Artifact({"samples": samples}, {"start_ms": 1000}), 1020, 1080)
+    assert (stream.start_ms, stream.end_ms) == (1020, 1080)
+    assert stream.read(0, 1010).size == 0
+    assert stream.read(1070, 5000).shape == (160,)
+    piece = stream.read(1030, 1031)
+    assert piece.dtype == np.float32
+    assert (piece * 32768).round().astype(int).tolist() == list(range(480, 496))
