@@ -27,12 +27,13 @@ def build(run: RunView) -> Insights:
     sources = Sources(run)
     manifest = run.manifest
     all_shots, all_turns = seen.shots(sources), heard.turns(sources)
+    video = _video(run, sources)
     found = Insights(
         status=manifest["status"],
-        video=_video(run, sources),
+        video=video,
         run=_run(manifest, sources.results),
         summary=(),
-        missing=missing(manifest, _absent(run)),
+        missing=missing(manifest, _absent(run), video.duration_ms),
         language=heard.language(sources),
         scenes=seen.scenes(sources, all_shots),
         shots=all_shots,

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from functions.report.insights import Missing
+from functions.report.words import clock
 
 AGAIN = "Run the same command again: what succeeded is kept, and only what failed is computed."
 REMEDIES = {
@@ -24,15 +25,18 @@ STREAMS = {
 }
 
 
-def missing(manifest: Mapping[str, Any], absent: Mapping[str, str]) -> tuple[Missing, ...]:
-    """Entries in the order: failed, blocked, gaps, cancelled, streams that the file lacks.
+def missing(manifest: Mapping[str, Any], absent: Mapping[str, str], duration_ms: int) -> tuple[Missing, ...]:
+    """Entries in the order: failed, blocked, gaps, cancelled, streams that the file lacks, what the run was not asked about.
 
     ``absent``: {component: ``no_audio`` or ``no_video``} of those whose results say so.
     """
     components = manifest["components"]
     cancelled = manifest["status"] == "cancelled"
-    entries = [*_troubled(components, cancelled, absent), *_streamless(absent)]
-    return tuple(entries)
+    return (
+        *_troubled(components, cancelled, absent),
+        *_streamless(absent),
+        *_outside(manifest.get("profile") or {}, duration_ms),
+    )
 
 
 def _troubled(
@@ -104,3 +108,18 @@ def _streamless(absent: Mapping[str, str]) -> Iterator[Missing]:
         names = tuple(sorted(name for name, why in absent.items() if why == reason))
         if names:
             yield Missing(components=names, why="no_stream", reason=text, what_to_do="Nothing to do.")
+
+
+def _outside(profile: Mapping[str, Any], duration_ms: int) -> Iterator[Missing]:
+    """What ``--from`` and ``--to`` leave out."""
+    asked = (profile.get("components") or {}).get("probe", {}).get("params", {})
+    start, end = asked.get("from_ms") or 0, asked.get("to_ms") or duration_ms
+    gaps = tuple((s, e) for s, e in ((0, start), (end, duration_ms)) if s < e)
+    if gaps:
+        yield Missing(
+            components=(),
+            why="range",
+            reason=f"Only {clock(start)}–{clock(min(end, duration_ms))} was asked for.",
+            what_to_do="Run it without `--from` and `--to` for all of the video.",
+            gaps=gaps,
+        )

@@ -80,6 +80,9 @@ function lastUpTo(values, wanted, of = (v) => v) {
 const COMPONENTS = new Map(FOUND.run.components.map((c) => [c.name, c]));
 const KINDS = new Map(FOUND.missing.flatMap((m) => m.components.map((name) => [name, m])));
 
+// The parts of the video that this run was not asked about.
+const OUTSIDE = FOUND.missing.find((m) => m.why === 'range');
+
 // "objects · item 12 · result 3f2a91c0": where a statement comes from.
 function origin(evidence) {
   if (!evidence) return '';

@@ -53,7 +53,9 @@ const Lanes = (() => {
     if (!used || lost?.why === 'no_stream') return null;
     const body = build();
     const whole = lost && lost.why !== 'gaps' && !body.items.length && !(body.curve || []).length;
-    return { label, component, rows: 1, ...body, gaps: lost?.why === 'gaps' ? lost.gaps : [], lost: whole ? lost : null, reason: lost?.reason };
+    const outside = OUTSIDE ? OUTSIDE.gaps : [];
+    const gaps = [...(lost?.why === 'gaps' ? lost.gaps : []), ...outside];
+    return { label, component, rows: 1, ...body, gaps, outside: outside.map(([s]) => s), lost: whole ? lost : null, reason: lost?.reason };
   }
 
   return () => ALL.map(lane).filter(Boolean);

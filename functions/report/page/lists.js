@@ -20,6 +20,8 @@ const Lists = (() => {
 
   const away = ([s, e], ms) => (ms < s ? s - ms : ms > e ? ms - e : 0);
 
+  const often = (members, time) => (members.length > 1 ? `${members.length} × · ${spanLength(time)}` : spanLength(time));
+
   function row({ text, value, spans, tone, evidence, ms }) {
     return make('li', {}, moment(ms ?? spans[0]?.[0] ?? 0, { class: 'what', evidence }, text), make('span', { class: 'num faint' }, value), spans.length ? strip(spans, tone) : null);
   }
@@ -74,15 +76,15 @@ const Lists = (() => {
 
   return {
     start() {
-      list('texts', 'On-screen text', grouped(FOUND.texts, (t) => t.text, '--lane-text', (m, time) => (m.length > 1 ? `${m.length} × · ${spanLength(time)}` : spanLength(time))).sort((a, b) => a.spans[0][0] - b.spans[0][0]));
-      list('objects', 'Objects', grouped(FOUND.objects, (o) => o.label, '--lane-objects', (m, time) => `${m.length} × · ${spanLength(time)}`));
+      list('texts', 'On-screen text', grouped(FOUND.texts, (t) => t.text, '--lane-text', often).sort((a, b) => a.spans[0][0] - b.spans[0][0]));
+      list('objects', 'Objects', grouped(FOUND.objects, (o) => o.label, '--lane-objects', often));
       list('keywords', 'Key phrases', FOUND.keywords.map((k) => ({ text: k.text, value: k.score.toFixed(2), spans: k.spans, tone: '--accent', evidence: k.evidence })));
       list('tags', 'Tags', FOUND.tags.map((t) => ({ text: t.label, value: t.score.toFixed(2), spans: t.spans, tone: '--lane-tags', evidence: t.evidence })));
       list('speakers', 'Speakers', grouped(FOUND.turns, (t) => t.speaker, voice));
-      list('faces', 'Faces', grouped(FOUND.faces, (f) => f.emotion || 'face', '--lane-faces', (m, time) => `${m.length} × · ${spanLength(time)}`));
+      list('faces', 'Faces', grouped(FOUND.faces, (f) => f.emotion || 'face', '--lane-faces', often));
       sound();
       marks();
-      list('quality', 'Picture quality', grouped(FOUND.quality, (q) => q.kind, '--lane-quality', (m, time) => `${m.length} × · ${spanLength(time)}`));
+      list('quality', 'Picture quality', grouped(FOUND.quality, (q) => q.kind, '--lane-quality', often));
       $('found').hidden = !$('lists').childElementCount;
     },
   };

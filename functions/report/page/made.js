@@ -1,13 +1,13 @@
 // What is missing and why, and how everything was made.
 const Made = (() => {
-  const WHY = { failed: 'Failed', blocked: 'Waiting', gaps: 'Has gaps', no_stream: 'Not in the file', cancelled: 'Cancelled' };
+  const WHY = { failed: 'Failed', blocked: 'Waiting', gaps: 'Has gaps', no_stream: 'Not in the file', cancelled: 'Cancelled', range: 'Not asked for' };
 
   function lost(item) {
     const gaps = item.gaps.map(([s, e]) => moment(s, { class: 'num chip' }, `${clock(s)}–${clock(e)}`));
     return make(
       'div',
       { class: `lost ${item.why}` },
-      make('div', {}, make('span', { class: `state ${item.why}` }, WHY[item.why]), make('b', {}, item.components.join(', '))),
+      make('div', {}, make('span', { class: `state ${item.why}` }, WHY[item.why]), make('b', {}, item.components.join(', ') || 'the rest of the video')),
       make('div', {}, make('p', {}, withCode(item.reason), item.error_code ? make('span', { class: 'faint' }, ` (${item.error_code})`) : null), gaps.length ? make('p', {}, 'Not analysed: ', gaps) : null),
       make('p', { class: 'faint' }, withCode(item.what_to_do)),
     );
@@ -19,7 +19,7 @@ const Made = (() => {
   }
 
   function row(c) {
-    const cell = (label, ...children) => make('td', { 'data-label': label }, ...children);
+    const cell = (label, ...children) => make('td', { 'data-label': label }, make('div', {}, ...children));
     const done = c.computed + c.cached ? `${c.computed} computed, ${c.cached} cached` : '–';
     return make(
       'tr',
@@ -45,6 +45,13 @@ const Made = (() => {
     return make('table', {}, make('thead', {}, make('tr', {}, heads)), body);
   }
 
+  function keys() {
+    const cells = (r) => [r.name, r.key, r.digest].map((text, i) => make('td', {}, i ? make('code', {}, text) : text));
+    const rows = FOUND.run.components.flatMap((c) => c.results.map((r) => make('tr', {}, cells(r))));
+    const head = make('thead', {}, make('tr', {}, ['Result', 'Key: what it was computed from', 'Digest: what it says'].map((h) => make('th', { scope: 'col' }, h))));
+    return rows.length ? make('details', {}, make('summary', {}, 'All keys and digests'), make('div', { class: 'scroll' }, make('table', { class: 'keys' }, head, make('tbody', {}, rows)))) : null;
+  }
+
   function pedigree() {
     const run = FOUND.run;
     const facts = [
@@ -58,7 +65,7 @@ const Made = (() => {
     start() {
       $('lost').append(...FOUND.missing.map(lost));
       if (!FOUND.missing.length) $('lost').append(make('p', { class: 'none' }, 'Nothing: every component of the profile did its work on the whole video.'));
-      $('making').append(make('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Components' }, table()), pedigree());
+      $('making').append(make('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Components' }, table()), ...[keys(), pedigree()].filter(Boolean));
     },
   };
 })();

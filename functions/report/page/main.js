@@ -22,7 +22,7 @@ const Page = (() => {
     document.title = `${title} · Kadr`;
     $('title').textContent = title;
     $('title').title = title;
-    const holes = FOUND.missing.filter((m) => m.why !== 'no_stream').flatMap((m) => m.components).length;
+    const holes = FOUND.missing.filter((m) => m.why !== 'no_stream' && m.why !== 'range').flatMap((m) => m.components).length;
     $('status').textContent = STATUS[FOUND.status] + (holes ? ` · ${holes} missing` : '');
     $('status').classList.add(FOUND.status);
     for (const s of FOUND.summary) $('summary').append(make('span', { class: 'sentence' }, s.phrases.map(phrase)), ' ');

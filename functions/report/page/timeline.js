@@ -229,7 +229,7 @@ const Timeline = (() => {
     for (const [s, e] of lane.gaps) if (e > from && s < to) {
       const [a, b] = [Math.max(0, x(s)), Math.min(width, x(e))];
       hatch(pen, a, b, height);
-      plate(pen, 'not analysed', a + 6, height, b - a - 12);
+      if (!lane.outside.includes(s)) plate(pen, 'not analysed', a + 6, height, b - a - 12);
     }
     if (!lane.items.length && !lane.gaps.length && !lane.curve?.length) {
       pen.fillStyle = colour('--faint');
@@ -263,8 +263,6 @@ const Timeline = (() => {
     const inside = now >= from && now <= to;
     $('playhead').hidden = !inside;
     $('playhead').style.transform = `translateX(${gutter + x(now)}px)`;
-    box.setAttribute('aria-valuenow', String(Math.round(now / 1000)));
-    box.setAttribute('aria-valuetext', clock(now));
   }
 
   function view(start, span) {
@@ -305,7 +303,7 @@ const Timeline = (() => {
 
   function facts(lane, item, ms) {
     if (lane?.lost) return [`${lane.label}: ${lane.lost.why}`, lane.reason];
-    if (lane?.gaps?.some(([s, e]) => ms >= s && ms < e)) return [`${lane.label}: not analysed here`, lane.reason];
+    if (lane?.gaps?.some(([s, e]) => ms >= s && ms < e)) return [`${lane.label}: not analysed here`, lane.reason || OUTSIDE?.reason];
     if (lane?.curve?.length) {
       const [, value] = lane.curve[Math.max(0, lastUpTo(lane.curve, ms, (p) => p[0]))];
       return [`${value.toFixed(lane.unit === 'LUFS' ? 1 : 2).replace('-', '−')} ${lane.unit}`, item ? 'silence' : ''];
@@ -412,7 +410,6 @@ const Timeline = (() => {
     },
     start() {
       box.append(probe);
-      box.setAttribute('aria-valuemax', String(Math.round(DURATION / 1000)));
       add({ ruler: true });
       if (PICTURES.length) add({ film: true, label: 'Frames' });
       Lanes().forEach(add);

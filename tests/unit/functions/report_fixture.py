@@ -232,13 +232,20 @@ def tags(
     duration_ms: int, labels: Sequence[str] = ("seashore", "lighthouse", "dock", "schooner", "pier", "fog")
 ) -> Artifact:
     t = np.arange(0, duration_ms, 1000, dtype=np.int64)
-    top = np.stack([np.roll(np.arange(5), int(x) // 15000) for x in t]).astype(np.int32).reshape(-1, 5)
+    top: np.ndarray = (
+        np.stack([np.roll(np.arange(5), int(x) // 15000) for x in t]).astype(np.int32).reshape(-1, 5)
+    )
     values = np.tile(f32([0.55, 0.2, 0.12, 0.05, 0.02]), (len(t), 1))
     about = [
         {"label": n, "score": 0.6 - 0.1 * i, "first_ms": i * 1000, "ms": 9000 - 900 * i}
         for i, n in enumerate(labels[:5])
     ]
-    arrays = {"t_ms": t, "top": top, "top_score": values, "embedding": np.zeros((len(t), 1280), np.float16)}
+    arrays: dict[str, np.ndarray] = {
+        "t_ms": t,
+        "top": top,
+        "top_score": values,
+        "embedding": np.zeros((len(t), 1280), np.float16),
+    }
     return Artifact(arrays, {"labels": list(labels), "summary": about})
 
 

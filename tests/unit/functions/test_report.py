@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Mapping
 from html import unescape
 from importlib import resources
 from typing import Any
@@ -19,7 +20,8 @@ from functions.report.insights import Insights, schema_bytes
 from functions.report.page_data import thinned
 from functions.report.vtt import COLUMNS, captions_vtt, cues_of, width
 from functions.report.words import clock, span_length
-from kadr.contracts.artifact import Artifact
+from kadr.contracts.artifact import Artifact, ArtifactSpec
+from kadr.contracts.component import REGISTRY
 from tests.unit.functions.report_fixture import (
     HOSTILE,
     MemoryRun,
@@ -132,6 +134,26 @@ def test_a_partial_run_says_what_is_missing_why_and_what_to_do() -> None:
     assert missing[("objects",)]["gaps"] == [[23_000, 46_000]]
 
 
+def test_a_run_over_a_part_of_the_video_says_so() -> None:
+    run = complete()
+    params = {"from_ms": 10_000, "to_ms": 60_000}
+    run.manifest = {**run.manifest, "profile": {"components": {"probe": {"params": params}}}}
+    (entry,) = insights(run)["missing"]
+    assert (entry["why"], entry["gaps"]) == ("range", [[0, 10_000], [60_000, 92_000]])
+    assert entry["reason"] == "Only 0:10–1:00 was asked for."
+
+
+@pytest.mark.parametrize("name", complete().artifacts)
+def test_the_made_up_results_are_as_the_components_declare_them(name: str) -> None:
+    pytest.importorskip(f"functions.{name}.component", reason=f"component {name} is not written yet")
+    makes = REGISTRY[name].makes
+    spec = (
+        makes if isinstance(makes, ArtifactSpec) else makes[name].spec if isinstance(makes, Mapping) else None
+    )
+    assert spec is not None
+    spec.checked(complete(20_000).artifacts[name])
+
+
 def test_a_silent_video_is_no_failure() -> None:
     found = insights(silent())
     assert [m["why"] for m in found["missing"]] == ["no_stream"]
@@ -151,7 +173,7 @@ def test_a_run_that_made_nothing_still_gives_every_file() -> None:
 @pytest.mark.parametrize("name", RUNS)
 def test_captions_are_webvtt_of_two_short_lines(name: str) -> None:
     last = "00:00:00.000"
-    for cue in vtt_of(RUNS[name]()):
+    for cue in vtt_of(RUNS[name]()).captions:
         lines = unescape(cue.text).split("\n")
         assert 1 <= len(lines) <= 2
         assert all(width(line) <= COLUMNS for line in lines), lines
@@ -161,7 +183,7 @@ def test_captions_are_webvtt_of_two_short_lines(name: str) -> None:
 
 def test_captions_say_every_word_and_who_says_it() -> None:
     run = complete()
-    cues = list(vtt_of(run))
+    cues = vtt_of(run).captions
     said = " ".join(cue.text.replace("\n", " ") for cue in cues)
     assert said == " ".join(run.artifacts["speech"].payload["segments"])
     assert cues[0].voice == "S1"
@@ -181,7 +203,7 @@ def test_the_files_own_captions_serve_where_nothing_was_heard() -> None:
     run.artifacts["captions"] = captions([(500, 2500, "First line\nsecond line"), (3000, 3000, "no time")])
     found = build(run)
     text = captions_vtt(cues_of(found.transcript, found.captions), None)
-    assert [c.text for c in webvtt.from_buffer(io.StringIO(text))] == ["First line\nsecond line"]
+    assert [c.text for c in webvtt.from_buffer(io.StringIO(text)).captions] == ["First line\nsecond line"]
 
 
 def test_texts_cannot_leave_the_pages_data_block() -> None:
