@@ -58,6 +58,7 @@ def write_video(
     cover: Array | None = None,
 ) -> FileSource:
     """Write ``pictures`` (uint8 [H, W, 3] RGB) and a 440 Hz stereo tone; the suffix chooses the container."""
+    container: Any
     with av.open(path, "w") as container:
         frames = list(pictures)
         video = None

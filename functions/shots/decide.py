@@ -22,6 +22,8 @@ DISSOLVE = 12.0
 _DISSOLVE_APART_MS = 900
 _HARD_APART_MS = 500
 _SLACK_MS = 200
+_LEAST_CONTENT = 15.0
+"""PySceneDetect's default for the least score of an adaptive cut."""
 _RATE = 25.0
 
 
@@ -75,8 +77,14 @@ def _hard(signals: Signals, detector: Detector, limit: float) -> list[Transition
         if detector == "adaptive"
         else _Content(threshold=limit, min_scene_len=0)
     )
-    found = [i for i in _judged(judge, signals) if i > 0 and not signals.flash[i]]
+    found = [i for i in _judged(judge, signals) if i > 0 and not signals.flash[i] and _is_visible(signals, i)]
     return [_cut(signals, i, HARD, float(signals.content[i]) / 100) for i in found]
+
+
+def _is_visible(signals: Signals, i: int) -> bool:
+    """Hue and saturation mean nothing in black: a cut into or out of it must show in the luma."""
+    dark = min(signals.luma[i], signals.luma[i - 1]) < BLACK
+    return not dark or bool(signals.motion[i] >= _LEAST_CONTENT)
 
 
 def _judged(judge: Any, signals: Signals) -> list[int]:

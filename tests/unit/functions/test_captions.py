@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -29,6 +30,8 @@ Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 
 def subtitled(path: Path, codec: str) -> FileSource:
     plain = write_video(path.with_name("plain.mkv"), numbered(50)).path
+    original: Any
+    container: Any
     with av.open(plain) as original, av.open(path, "w") as container:
         video = container.add_stream_from_template(original.streams.video[0])
         stream = container.add_stream(codec)
