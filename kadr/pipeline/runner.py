@@ -134,10 +134,8 @@ def _parts_of(spec: TaskSpec) -> list[Input]:
 
 def _injected(shell: Shell, component: Component, spec: TaskSpec, wanted: tuple[str, ...]) -> dict[str, Any]:
     params = component.params(**{**component.neutral, **spec.params})
-    extra: dict[str, Any] = {"params": params, "chunk": spec.chunk, "wanted": wanted}
-    if spec.models:
-        extra["models"] = shell.models(spec.models)
-    return extra
+    models = shell.models(spec.models) if spec.models else {}
+    return {"params": params, "chunk": spec.chunk, "wanted": wanted, "models": models}
 
 
 def _merged(shell: Shell, component: Component, spec: TaskSpec, extra: Mapping[str, Any]) -> Artifact:
