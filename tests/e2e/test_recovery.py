@@ -74,7 +74,11 @@ def test_killed_at_random_moments_it_resumes_to_the_same_digests(
                     subprocess.run(["rm", "-rf", str(path)], check=True)
     assert kadr("analyze", REEL, *PARTS, "--out", tmp_path / "b", "--json").code == 0
     assert kadr.results() == calm.results()
-    events = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{") and line.endswith("}")]
+    events = [
+        json.loads(line)
+        for line in log.read_text().splitlines()
+        if line.startswith("{") and line.endswith("}")
+    ]
     begun = sum(e["event"] == "task.started" for e in events)
     done = sum(e["event"] == "task.done" and not e["cached"] for e in events)
     with capsys.disabled():
@@ -87,7 +91,10 @@ def test_killed_at_random_moments_it_resumes_to_the_same_digests(
 
 def test_two_processes_on_one_video_share_the_work(kadr: Kadr, tmp_path: Path, started: Register) -> None:
     logs = [tmp_path / "one", tmp_path / "two"]
-    both = [started(kadr.start("analyze", REEL, *PARTS, "--out", tmp_path / log.name, "--json", log=log)) for log in logs]
+    both = [
+        started(kadr.start("analyze", REEL, *PARTS, "--out", tmp_path / log.name, "--json", log=log))
+        for log in logs
+    ]
     assert [p.wait(timeout=240) for p in both] == [0, 0]
     computed = Counter(
         e["task"]
@@ -98,7 +105,9 @@ def test_two_processes_on_one_video_share_the_work(kadr: Kadr, tmp_path: Path, s
     assert set(computed.values()) == {1}
 
 
-def test_rerun_computes_nothing_and_a_change_recomputes_what_depends_on_it(kadr: Kadr, tmp_path: Path) -> None:
+def test_rerun_computes_nothing_and_a_change_recomputes_what_depends_on_it(
+    kadr: Kadr, tmp_path: Path
+) -> None:
     out = ("--out", tmp_path / "out", "--json")
     only = ("--only", "shots,quality,loudness,voice", "--set", "probe.chunk_ms=20000")
     first = kadr("analyze", REEL, *only, *out)

@@ -1,0 +1,182 @@
+"""The ordinary bad inputs: each answers clearly, by exit code and words, and harms nothing else."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from inference.registry import Registry
+from tests.e2e.conftest import REEL, Kadr
+from tests.media_files import write_video
+
+CHEAP = ("--only", "shots,quality,loudness,voice")
+Make = Callable[[Path], None]
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(REEL.read_bytes()[:-60_000])
+
+
+def cut_header(path: Path) -> None:
+    path.write_bytes(REEL.read_bytes()[:2_000])
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "says"),
+    [
+        ("empty.mp4", lambda p: p.write_bytes(b""), "empty"),
+        ("text.mp4", lambda p: p.write_text("Dear diary, today I was not a video.\n" * 50), "text"),
+        ("noise.mp4", lambda p: p.write_bytes(bytes(range(256)) * 400), "not a video"),
+        ("header.mp4", cut_header, "truncated|moov|header"),
+        ("list.mp4", lambda p: p.write_text("ffconcat version 1.0\nfile /etc/hostname\n"), "text|list|not a video"),
+    ],
+)  # fmt: skip
+def test_what_is_no_video_fails_with_a_reason(
+    kadr: Kadr, tmp_path: Path, name: str, make: Make, says: str
+) -> None:
+    path = tmp_path / name
+    make(path)
+    said = kadr("analyze", path, *CHEAP, "--json")
+    assert said.code == 1
+    text = json.dumps(said.video)
+    assert any(word in text for word in says.split("|")), text
+    assert "Traceback" not in said.err
+
+
+def test_a_bad_video_among_good_ones_does_not_stop_them(kadr: Kadr, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.mp4", tmp_path / "bad.mp4"
+    write_video(good, seconds=3)
+    bad.write_bytes(b"")
+    said = kadr("analyze", bad, good, *CHEAP, "--out", tmp_path / "out", "--json")
+    statuses = {v["video"]: v["status"] for v in said.events("summary")[0]["videos"]}
+    assert statuses == {"bad.mp4": "failed", "good.mp4": "complete"}
+    assert said.code == 1
+    assert (tmp_path / "out/good.mp4.kadr/report.html").is_file()
+
+
+def test_no_audio_and_audio_only_are_complete_with_what_there_is(kadr: Kadr, tmp_path: Path) -> None:
+    silent, heard = tmp_path / "silent.mp4", tmp_path / "heard.wav"
+    write_video(silent, seconds=3, audio=False)
+    shutil.copy(Path(__file__).parents[1] / "data" / HEARD, heard)
+    for path, lane in ((silent, "transcript"), (heard, "shots")):
+        said = kadr("analyze", path, *CHEAP, "--out", tmp_path / path.stem, "--json")
+        assert said.code == 0, said.out
+        assert said.video["status"] == "complete"
+        insights = json.loads((tmp_path / path.stem / "insights.json").read_text())
+        assert insights[lane] == []
+        assert any(m["why"] == "no_stream" for m in insights["missing"])
+
+
+def test_a_truncated_video_gives_what_can_be_read(kadr: Kadr, tmp_path: Path) -> None:
+    path = tmp_path / "cut.mp4"
+    truncated(path)
+    said = kadr("analyze", path, *CHEAP, "--out", tmp_path / "out", "--json")
+    assert said.code in (0, 3), said.out
+    insights = json.loads((tmp_path / "out/insights.json").read_text())
+    assert insights["shots"]
+
+
+def test_a_missing_file_a_folder_and_wrong_usage(kadr: Kadr, tmp_path: Path) -> None:
+    missing = kadr("analyze", tmp_path / "no.mp4", *CHEAP)
+    assert missing.code == 1
+    assert "no.mp4" in missing.err + missing.out
+    folder = kadr("analyze", tmp_path, *CHEAP)
+    assert folder.code == 1
+    assert "is a folder" in folder.err
+    assert kadr("analyze").code == 2
+    wrong = kadr("analyze", REEL, "--set", "ocr.fsp=1")
+    assert wrong.code == 1
+    assert "ocr has no parameter 'fsp'" in wrong.err
+
+
+def test_a_model_file_with_a_wrong_digest_fails_its_component_only(kadr: Kadr, tmp_path: Path) -> None:
+    cards = tmp_path / "cards"
+    shutil.copytree(Path(__file__).parents[2] / "inference/models/nanodet", cards / "nanodet")
+    weights = cards / "nanodet/1/model.onnx"
+    body = bytearray(weights.read_bytes())
+    body[len(body) // 2] ^= 1
+    weights.chmod(0o644)
+    weights.write_bytes(bytes(body))
+    assert Registry(own_cards=(cards,)).card("nanodet").name == "nanodet"
+    video = tmp_path / "v.mp4"
+    write_video(video, seconds=2)
+    said = kadr(
+        "analyze",
+        video,
+        "--only",
+        "objects,quality",
+        "--out",
+        tmp_path / "o",
+        "--json",
+        KADR_MODELS=str(cards),
+    )
+    assert said.code == 3
+    assert (
+        "kadr models pull" in said.video["missing"]["objects"] or "digest" in said.video["missing"]["objects"]
+    )
+    assert "quality" not in said.video["missing"]
+
+
+def test_a_missing_model_is_said_before_anything_is_spent(kadr: Kadr, tmp_path: Path) -> None:
+    said = kadr(
+        "analyze", REEL, "--only", "speech", "--out", tmp_path / "o", KADR_WEIGHTS=str(tmp_path / "none")
+    )
+    assert said.code == 1
+    assert "kadr models pull whisper_base" in said.err
+    assert not (kadr.home / "store/state").exists()
+
+
+def limited() -> None:
+    """No file may grow beyond 100 kB: what a full disk does, without needing one."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+
+def test_no_space_left_is_said_and_the_run_resumes(kadr: Kadr, tmp_path: Path) -> None:
+    arguments = ("analyze", REEL, "--only", "shots", "--out", tmp_path / "o", "--json")
+    done = subprocess.run(
+        kadr.command(*arguments), env=kadr.environment, capture_output=True, text=True, check=False,
+        preexec_fn=limited, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout
+    assert "no space" in done.stdout.lower()
+    again = kadr(*arguments)
+    assert again.code == 0, again.out
+    assert again.events("run.admitted")[0]["how"] in ("resumed", "retried")
+
+
+def test_a_component_that_raises_leaves_its_reason_and_the_rest_is_done(kadr: Kadr, tmp_path: Path) -> None:
+    """A real component with a real bug, in a copy of the tree."""
+    root = Path(__file__).parents[2]
+    copy = tmp_path / "tree"
+    copy.mkdir()
+    for name in ("kadr", "functions", "inference", "cli"):
+        shutil.copytree(
+            root / name, copy / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "1")
+        )
+    for weights in (root / "inference/models").glob("*/1"):
+        (copy / "inference/models" / weights.parent.name / "1").symlink_to(weights)
+    path = copy / "functions/loudness/component.py"
+    text = path.read_text()
+    path.write_text(
+        text.replace("    return Artifact(", "    raise ZeroDivisionError('a bug')\n    return Artifact(")
+    )
+    video = tmp_path / "v.mp4"
+    write_video(video, seconds=2)
+    done = subprocess.run(
+        kadr.command("analyze", video, "--only", "loudness,quality", "--out", tmp_path / "o", "--json"),
+        env={**kadr.environment, "PYTHONPATH": str(copy)}, cwd=copy, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3, done.stdout + done.stderr
+    summary = json.loads(done.stdout.splitlines()[-1])["videos"][0]
+    assert summary["missing"] == {"loudness": "a bug"}
+    failed = list((kadr.home / "store/state").glob("*/*/1/loudness.*.failed.json"))
+    assert "ZeroDivisionError" in failed[0].read_text()
+
+
+HEARD = "speech.flac"
