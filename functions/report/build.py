@@ -20,20 +20,19 @@ from functions.report.insights import (
 from functions.report.missing import missing
 from functions.report.sources import Sources
 from functions.report.summary import summary
-from kadr.contracts.view import RunView
 
 
-def build(run: RunView) -> Insights:
-    sources = Sources(run)
-    manifest = run.manifest
+def build(sources: Sources) -> Insights:
+    manifest = sources.run.manifest
+    absent = {name: why for name in manifest["components"] if (why := sources.absent(name))}
     all_shots, all_turns = seen.shots(sources), heard.turns(sources)
-    video = _video(run, sources)
+    video = _video(sources)
     found = Insights(
         status=manifest["status"],
         video=video,
-        run=_run(manifest, sources.results),
+        run=_run(sources),
         summary=(),
-        missing=missing(manifest, _absent(run), video.duration_ms),
+        missing=missing(manifest, absent, video.duration_ms),
         language=heard.language(sources),
         scenes=seen.scenes(sources, all_shots),
         shots=all_shots,
@@ -56,23 +55,11 @@ def build(run: RunView) -> Insights:
     return found.model_copy(update={"summary": summary(found)})
 
 
-def _absent(run: RunView) -> dict[str, str]:
-    """{component: the stream that the file lacks} of those whose results or records say so."""
-    made = {name: run.artifact(name) for name in run.manifest["components"]}
-    said = {name: facts.get("reason") for name, facts in run.manifest["components"].items()}
-    return {
-        name: why
-        for name, artifact in made.items()
-        if (why := (artifact.absent if artifact else None) or said[name]) in ("no_audio", "no_video")
-    }
-
-
-def _video(run: RunView, sources: Sources) -> Video:
+def _video(sources: Sources) -> Video:
     probe = sources["probe"]
-    facts = run.manifest
     return Video(
-        title=run.title,
-        video_id=facts.get("video_id") or "",
+        title=sources.run.title,
+        video_id=sources.run.manifest.get("video_id") or "",
         container=probe.value("container"),
         duration_ms=int(probe.value("duration_ms", 0)) or _last_ms(sources),
         size_bytes=probe.value("size_bytes"),
@@ -113,7 +100,8 @@ def _stream(facts: Mapping[str, Any]) -> AudioStream:
     return AudioStream(**{name: facts[name] for name in AudioStream.model_fields if name in facts})
 
 
-def _run(manifest: Mapping[str, Any], results: Mapping[str, tuple[ResultUsed, ...]]) -> Run:
+def _run(sources: Sources) -> Run:
+    manifest = sources.run.manifest
     return Run(
         run_id=manifest["run_id"],
         owner=manifest["owner"],
@@ -122,7 +110,7 @@ def _run(manifest: Mapping[str, Any], results: Mapping[str, tuple[ResultUsed, ..
         config_hash=manifest["config_hash"],
         kadr_version=manifest["kadr_version"],
         platform_id=manifest.get("platform_id") or "",
-        components=tuple(_component(n, f, results.get(n, ())) for n, f in manifest["components"].items()),
+        components=tuple(_component(n, f, sources.results(n)) for n, f in manifest["components"].items()),
     )
 
 

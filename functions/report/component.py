@@ -10,6 +10,7 @@ from functions.report.build import build
 from functions.report.insights import schema_bytes
 from functions.report.page import page
 from functions.report.page_data import page_data
+from functions.report.sources import Sources
 from functions.report.vtt import captions_vtt, cues_of
 from kadr.contracts.component import ClosedRun, Params, Resources, Stage, component
 from kadr.contracts.view import RunView
@@ -32,11 +33,12 @@ class ReportParams(Params):
 )
 def report(run: RunView, params: ReportParams) -> Mapping[str, bytes]:
     """Write what was found as a page for people, data for programs and captions for players."""
-    found = build(run)
+    sources = Sources(run)
+    found = build(sources)
     cues = cues_of(found.transcript, found.captions)
     language = found.language.language if found.language else None
     return {
-        "report.html": page(page_data(run, found, cues, params.picture_bytes)).encode(),
+        "report.html": page(page_data(sources, found, cues, params.picture_bytes)).encode(),
         "insights.json": (found.model_dump_json(indent=1) + "\n").encode(),
         "insights.schema.json": schema_bytes(),
         "captions.vtt": captions_vtt(cues, language).encode(),

@@ -12,18 +12,16 @@ import numpy as np
 from functions.report.insights import Insights, Word
 from functions.report.sources import Found, Sources
 from functions.report.vtt import Cue
-from kadr.contracts.view import RunView
 
 CURVE_POINTS = 6000
 KEY_FRAME_SHARE = 0.6
 """Of the bytes for pictures; what key frames leave goes to the storyboard."""
 
 
-def page_data(run: RunView, found: Insights, cues: Sequence[Cue], picture_bytes: int) -> dict[str, Any]:
-    sources = Sources(run)
+def page_data(sources: Sources, found: Insights, cues: Sequence[Cue], picture_bytes: int) -> dict[str, Any]:
     key_frames, story = _pictures(sources["shots"], picture_bytes)
     return {
-        "href": run.video_href,
+        "href": sources.run.video_href,
         "insights": _compact(found),
         "keyframes": key_frames,
         "story": story,

@@ -55,25 +55,35 @@ _NOTHING = np.zeros(0, dtype=np.int64)
 
 
 class Sources:
-    """All results of a run with their evidence."""
+    """All results of a run with their evidence. Each is asked for when it is needed, and once."""
 
     def __init__(self, run: RunView) -> None:
-        self._run = run
-        self.results = results_by_component(run.manifest.get("records", ()))
+        self.run = run
+        self._records = final_records(run.manifest.get("records", ()))
+        self._found: dict[str, Found] = {}
 
     def __getitem__(self, component: str) -> Found:
-        used = self.results.get(component, ())
-        main = next((r for r in used if r.name == component), used[0] if used else None)
-        return Found(component, self._run.artifact(component), main)
+        if component not in self._found:
+            used = self.results(component)
+            main = next((r for r in used if r.name == component), used[0] if used else None)
+            self._found[component] = Found(component, self.run.artifact(component), main)
+        return self._found[component]
+
+    def results(self, component: str) -> tuple[ResultUsed, ...]:
+        return tuple(_used(r) for r in self._records.get(component, {}).get("results", ()))
+
+    def absent(self, component: str) -> str | None:
+        """The stream whose lack made all of the component's results empty: ``no_audio`` or ``no_video``."""
+        reasons = {r.get("absent") for r in self._records.get(component, {}).get("results", ())}
+        return reasons.pop() if len(reasons) == 1 else None
 
 
-def results_by_component(entries: Iterable[Mapping[str, Any]]) -> dict[str, tuple[ResultUsed, ...]]:
-    """{component: results of its whole or merge task}; chunk tasks (``name.plan-index``) count only where there is no other."""
+def final_records(entries: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """{component: record of its whole or merge task}; chunk tasks (``name.plan-index``) count only where there is no other."""
     records = [entry["record"] for entry in entries if entry.get("record")]
-    found: dict[str, tuple[ResultUsed, ...]] = {}
+    found: dict[str, Mapping[str, Any]] = {}
     for record in sorted(records, key=lambda r: ("." in r["task"], r["task"])):
-        component = record["task"].partition(".")[0]
-        found.setdefault(component, tuple(_used(r) for r in record["results"]))
+        found.setdefault(record["task"].partition(".")[0], record)
     return found
 
 

@@ -27,7 +27,7 @@ const Lanes = (() => {
   function shots() {
     const scenes = FOUND.scenes.map((s) => bar(s, `Scene ${s.index + 1}`, COLOURS.scene, { row: 0, tip: counted(s.shots.length, 'shot') }));
     const each = FOUND.shots.map((s) => bar(s, String(s.index + 1), COLOURS.shot, { row: 1, name: `Shot ${s.index + 1}`, tip: s.kind === 'gradual' ? 'gradual transition' : '', thin: true }));
-    return { items: [...scenes, ...each], rows: 2 };
+    return { items: [...scenes, ...each], rows: 2, rhythm: true };
   }
 
   const speech = () => packed(FOUND.transcript.map((s) => bar(s, s.text, voice(s.speaker), { tip: s.speaker })), 2);

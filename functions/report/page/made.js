@@ -19,7 +19,7 @@ const Made = (() => {
   }
 
   function row(c) {
-    const cell = (label, ...children) => make('td', { 'data-label': label }, make('div', {}, ...children));
+    const cell = (label, ...children) => make('td', { class: children[0] === '–' ? 'nil' : null, 'data-label': label }, ...children);
     const done = c.computed + c.cached ? `${c.computed} computed, ${c.cached} cached` : '–';
     return make(
       'tr',
@@ -27,8 +27,8 @@ const Made = (() => {
       make('th', { scope: 'row' }, c.name, make('span', { class: 'faint num' }, ` v${c.version}`)),
       cell('State', make('span', { class: `state ${c.state}` }, c.state === 'absent' ? 'nothing to do' : c.state)),
       cell('Models', c.models.length ? c.models.map(model) : '–'),
-      cell('Tasks', make('span', { class: 'num' }, done)),
-      cell('Time', make('span', { class: 'num' }, c.seconds ? spanLength(c.seconds * 1000) : '–'), c.device && c.seconds ? make('span', { class: 'faint' }, ` ${c.device}`) : null),
+      cell('Tasks', done),
+      cell('Time', c.seconds ? spanLength(c.seconds * 1000) : '–', c.device && c.seconds ? make('span', { class: 'faint' }, ` ${c.device}`) : null),
       cell('Key', c.results.length ? make('code', { title: c.results.map((r) => `${r.name}\nkey ${r.key}\nresult ${r.digest}`).join('\n\n') }, c.results[0].key.slice(0, 12)) : '–'),
     );
   }

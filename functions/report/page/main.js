@@ -94,12 +94,12 @@ const Page = (() => {
   const ENDS = { Home: () => 0, End: () => DURATION, PageUp: (now) => now + DURATION / 20, PageDown: (now) => now - DURATION / 20 };
 
   function keys(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, select, textarea')) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.('input, select, textarea')) return;
     if (event.target === $('lanes') && event.key in ENDS) {
       event.preventDefault();
       return Player.seek(ENDS[event.key](Player.now));
     }
-    if (event.key === ' ' && event.target.closest('button, a, label')) return;
+    if (event.key === ' ' && event.target.closest?.('button, a, label, summary')) return;
     const act = KEYS[event.key];
     if (!act) return;
     event.preventDefault();

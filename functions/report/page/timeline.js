@@ -131,22 +131,27 @@ const Timeline = (() => {
     for (const item of items) taken[item.row] = drawBar(pen, item, 3 + item.row * ROW, isPicked(item), taken[item.row] ?? -1);
   }
 
-  // Too many to tell apart: how much of each pixel they cover.
-  function drawCrowd(pen, items) {
+  // Too many to tell apart: how much of each pixel they cover or, for shots, how often they begin.
+  function drawCrowd(pen, items, rhythm) {
     const cover = new Map();
     for (const item of items) {
       const name = `${item.row} ${item.color}`;
       if (!cover.has(name)) cover.set(name, new Float32Array(Math.ceil(width) + 1));
       const columns = cover.get(name);
+      if (rhythm) {
+        if (item.s >= from) columns[Math.floor(x(item.s))] += 1;
+        continue;
+      }
       const [a, b] = [Math.max(0, x(item.s)), Math.min(width, x(item.e))];
       for (let i = Math.floor(a); i <= Math.floor(b); i++) columns[i] += Math.min(i + 1, b) - Math.max(i, a);
     }
     for (const [name, columns] of cover) {
       const [row, tone] = name.split(' ');
       pen.fillStyle = colour(tone);
+      const most = rhythm ? Math.max(...columns) : 1;
       columns.forEach((part, i) => {
         if (part <= 0) return;
-        pen.globalAlpha = 0.12 + 0.6 * Math.min(1, part);
+        pen.globalAlpha = 0.12 + 0.6 * Math.min(1, part / most);
         pen.fillRect(i, 3 + Number(row) * ROW, 1, ROW - 3);
       });
     }
@@ -224,7 +229,7 @@ const Timeline = (() => {
       pen.fillRect(x(i.s), 2, x(i.e) - x(i.s), height - 4);
     }
     if (lane.curve) drawCurve(pen, lane, height);
-    else if (visible.length > CROWD) drawCrowd(pen, visible);
+    else if (visible.length > Math.min(CROWD, width)) drawCrowd(pen, visible, lane.rhythm);
     else drawBars(pen, visible);
     for (const [s, e] of lane.gaps) if (e > from && s < to) {
       const [a, b] = [Math.max(0, x(s)), Math.min(width, x(e))];

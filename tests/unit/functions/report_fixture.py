@@ -358,7 +358,7 @@ def summarised(component: str, **changes: Any) -> ComponentSummary:
 def manifest(components: Mapping[str, ComponentSummary], status: str = "complete") -> dict[str, Any]:
     """The view of a manifest that has a record for every component which made something."""
     made = [n for n, s in components.items() if s.state in ("succeeded", "partial", "absent")]
-    entries = [RecordEntry(name=f"1/{n}.ok.json", record=_record(n)) for n in sorted(made)]
+    entries = [RecordEntry(name=f"1/{n}.ok.json", record=_record(n, components[n])) for n in sorted(made)]
     graph = Graph(catalogue=digest("catalogue"), nodes=(), required=("probe",))
     request = Request(
         run_id="0b0f6d1e-5a4c-4f0e-9a53-6f3a9d6f2c11", owner="local", video_id=digest("video"), source="harbour.mp4",
@@ -373,8 +373,9 @@ def manifest(components: Mapping[str, ComponentSummary], status: str = "complete
     return whole.view()
 
 
-def _record(name: str) -> Record:
-    result = RecordResult(name=name, key=digest("key" + name), digest=digest("result" + name))
+def _record(name: str, summary: ComponentSummary) -> Record:
+    absent = summary.reason if summary.state == "absent" else None
+    result = RecordResult(name=name, key=digest("key" + name), digest=digest("result" + name), absent=absent)
     return Record(task=name, key=result.key, results=(result,))
 
 
@@ -428,7 +429,8 @@ def sightless() -> MemoryRun:
 
 def empty() -> MemoryRun:
     """A cancelled run that made nothing at all."""
-    return MemoryRun(manifest({n: summarised(n, state="absent") for n in STAGES}, "cancelled"), {}, "", "")
+    cancelled = manifest({n: summarised(n, state="absent") for n in STAGES}, "cancelled")
+    return MemoryRun({**cancelled, "records": []}, {}, "", "")
 
 
 def hostile() -> MemoryRun:
