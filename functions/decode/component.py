@@ -38,7 +38,7 @@ class DecodeParams(Params):
     scope=Chunk("probe"),
     reads=(Source(), Result("probe", "probe")),
     makes=Each("packs", FRAME_PACK),
-    needs=Resources(cpu=2, memory_mb=400, seconds_per_minute=8.0),
+    needs=Resources(cpu=2, memory_mb=400, seconds_per_minute=3.5),
 )
 def decode(
     source: SourceFile, probe: Artifact, params: DecodeParams, chunk: ChunkSpan, wanted: Collection[str]

@@ -116,7 +116,7 @@ def merge_shots(parts: Sequence[Part], params: ShotsParams) -> Artifact:
     merge=merge_shots,
     merge_params=("detector", "threshold", "min_shot_ms"),
     model_params={"detector": {"transnet": ("transnetv2",)}},
-    needs=Resources(cpu=1, memory_mb=200, seconds_per_minute=1.0),
+    needs=Resources(cpu=1, memory_mb=200, seconds_per_minute=0.6),
 )
 def shots(
     frames: FrameStream, stills: FrameStream, params: ShotsParams, models: Models, chunk: ChunkSpan

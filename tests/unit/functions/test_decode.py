@@ -6,14 +6,17 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
+from kadr.contracts.artifact import Artifact
 from kadr.contracts.component import Frames
+from kadr.contracts.errors import InvalidArtifact
 from kadr.contracts.packs import FRAME_PACK
 from kadr.media.pack import FramePack
 from kadr.media.source import FileSource
-from tests.media_files import colour, numbered, packs_of, scenery, write_video
+from tests.media_files import colour, numbered, packs_of, probed, scenery, write_video
 
 EVERY = Frames(size=(48, 27))
 
@@ -188,3 +191,44 @@ def test_the_same_pack_does_not_depend_on_what_else_is_wanted(tmp_path: Path) ->
     )
     assert bytes(alone["bytes"]) == bytes(together["bytes"])
     assert alone.payload == together.payload
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_high_dynamic_range_is_mapped_to_ordinary_colours(tmp_path: Path, transfer: int) -> None:
+    picture = colour(128, 128, 128, (128, 72))
+    picture[:, 64:] = (200, 60, 60)
+    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+    frame.color_trc, frame.color_primaries = 1, 1
+    bright = frame.reformat(
+        format="yuv420p10le", dst_colorspace="BT2020", dst_color_trc=transfer, dst_color_primaries=9
+    )
+    container: Any
+    with av.open(tmp_path / "hdr.mkv", "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 128, 72, "yuv420p10le"
+        context = stream.codec_context
+        context.color_trc, context.color_primaries, context.colorspace, context.color_range = (
+            transfer,
+            9,
+            9,
+            1,
+        )
+        context.options = {"crf": "5"}
+        for i in range(3):
+            bright.pts, bright.time_base = i, Fraction(1, 25)
+            container.mux(stream.encode(bright))
+        container.mux(stream.encode())
+    source = FileSource(tmp_path / "hdr.mkv")
+    assert probed(source)[0].payload["video"]["hdr"]
+    ((_, (pack,)),) = packs_of(source, Frames(fps=1, long_side=320))
+    image = next(iter(FramePack(pack))).images[0].astype(int)
+    assert np.abs(image[36, 20] - 128).max() < 25
+    assert np.abs(image[36, 100] - (200, 60, 60)).max() < 35
+
+
+def test_a_damaged_pack_is_said_to_be_one(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "v.mp4", numbered(10))
+    ((_, (pack,)),) = packs_of(source, Frames(fps=1, long_side=320))
+    broken = Artifact({**pack.arrays, "bytes": np.zeros_like(pack["bytes"])}, pack.payload)
+    with pytest.raises(InvalidArtifact, match="picture 0"):
+        next(iter(FramePack(broken)))
