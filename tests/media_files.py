@@ -55,9 +55,12 @@ def write_video(
     pixel_aspect: Fraction | None = None,
     tone_s: float = 0.0,
     tone_start_ms: int = 0,
+    tone_gap_ms: int = 0,
     cover: Array | None = None,
 ) -> FileSource:
-    """Write ``pictures`` (uint8 [H, W, 3] RGB) and a 440 Hz stereo tone; the suffix chooses the container."""
+    """Write ``pictures`` (uint8 [H, W, 3] RGB) and a 440 Hz stereo tone, interrupted in its middle for
+    ``tone_gap_ms``; the suffix chooses the container.
+    """
     container: Any
     with av.open(path, "w") as container:
         frames = list(pictures)
@@ -88,7 +91,7 @@ def write_video(
         if video is not None:
             _write_pictures(container, video, frames, times_ms, fps)
         if audio is not None:
-            _write_tone(container, audio, tone_s, tone_start_ms)
+            _write_tone(container, audio, tone_s, tone_start_ms, tone_gap_ms)
         if still is not None and cover is not None:
             frame = av.VideoFrame.from_ndarray(cover, format="rgb24")
             container.mux(still.encode(frame))
@@ -107,18 +110,16 @@ def _write_pictures(
     container.mux(video.encode())
 
 
-def _write_tone(container: Any, audio: Any, seconds: float, start_ms: int) -> None:
+def _write_tone(container: Any, audio: Any, seconds: float, start_ms: int, gap_ms: int) -> None:
     wave = 0.5 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * _RATE)) / _RATE)
     samples = (np.stack([wave, wave]) * 32767).astype(np.int16)
     for at in range(0, samples.shape[1], 1024):
         frame = av.AudioFrame.from_ndarray(
             np.ascontiguousarray(samples[:, at : at + 1024]), format="s16p", layout="stereo"
         )
-        frame.sample_rate, frame.pts, frame.time_base = (
-            _RATE,
-            at + start_ms * _RATE // 1000,
-            Fraction(1, _RATE),
-        )
+        begin_ms = start_ms + (gap_ms if at >= samples.shape[1] // 2 else 0)
+        frame.sample_rate, frame.time_base = _RATE, Fraction(1, _RATE)
+        frame.pts = at + begin_ms * _RATE // 1000
         container.mux(audio.encode(frame))
     container.mux(audio.encode())
 

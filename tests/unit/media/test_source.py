@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Sequence
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -63,11 +66,53 @@ def test_playlists_open_nothing(tmp_path: Path, text: str, suffix: str) -> None:
     assert refused(path)
 
 
-def test_an_mp4_that_keeps_its_data_elsewhere_gets_nothing_from_there(tmp_path: Path) -> None:
-    whole = write_video(tmp_path / "elsewhere.mp4", numbered(25)).path.read_bytes()
-    url = b"url \x00\x00\x00\x01"  # a data reference that says: in this file
-    assert url in whole
-    path = tmp_path / "referring.mp4"
-    path.write_bytes(whole.replace(url, b"url \x00\x00\x00\x00"))
+def boxed(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", 8 + len(content)) + kind + content
+
+
+def rewritten(data: bytes, path: Sequence[bytes], content: bytes) -> bytes:
+    """``data``, a row of MP4 boxes, with the content of the box at ``path`` replaced and all sizes put right."""
+    made, at = b"", 0
+    while at < len(data):
+        size, kind = struct.unpack(">I4s", data[at : at + 8])
+        inside = data[at + 8 : at + size]
+        if kind == path[0]:
+            inside = rewritten(inside, path[1:], content) if len(path) > 1 else content
+        made += boxed(kind, inside)
+        at += size
+    return made
+
+
+def alias(target: Path) -> bytes:
+    """A QuickTime alias record that names ``target`` by its absolute path."""
+    name = str(target).encode()
+    head = (
+        bytes(10)
+        + bytes([1])
+        + b"x".ljust(27, b"\0")
+        + bytes(12)
+        + bytes([1])
+        + b"x".ljust(63, b"\0")
+        + bytes(16)
+    )
+    levels = struct.pack(">HH", 1, 1) + bytes(16)
+    volume = struct.pack(">HH", 18, 1) + b"/\0"
+    absolute = struct.pack(">HH", 2, len(name)) + name + bytes(len(name) % 2)
+    return head + levels + absolute + volume + struct.pack(">HH", 0xFFFF, 0)
+
+
+def test_a_movie_that_keeps_its_data_elsewhere_gets_nothing_from_there(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "elsewhere.mov", numbered(25)).path
+    reference = boxed(b"alis", bytes(4) + alias(whole).ljust(200, b"\0"))
+    box = [b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref"]
+    data = rewritten(whole.read_bytes(), box, bytes(4) + struct.pack(">I", 1) + reference)
+    stripped = data.replace(b"mdat", b"free")
+    samples = data.index(b"mdat") + 4
+    length = struct.unpack(">I", data[samples - 8 : samples - 4])[0] - 8
+    path = tmp_path / "referring.mov"
+    path.write_bytes(stripped[:samples] + bytes(length) + stripped[samples + length :])
+
+    with av.open(str(path), options={"enable_drefs": "1", "use_absolute_path": "1"}) as careless:
+        assert sum(1 for _ in careless.decode(video=0)) == 25
     with open_container(FileSource(path)) as container:
-        assert container.streams.video[0].width == 64
+        assert not any(any(bytes(p)) for p in container.demux(video=0) if p.size)
