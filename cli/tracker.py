@@ -23,6 +23,8 @@ class Tracker:
         }
         self._stages = {n.component: n.stage for n in graph.nodes}
         self._chunked = {n.component: n.plan for n in graph.nodes if n.plan}
+        self._merged = {n.component for n in graph.nodes if n.merge}
+        self._closed = False
         self._plans: dict[str, int] = {}
         self._done: dict[str, set[str]] = defaultdict(set)
         self._part: dict[str, dict[str, float]] = defaultdict(dict)
@@ -39,6 +41,8 @@ class Tracker:
             self.duration_ms = int(event["duration_ms"])
         elif kind == "run.planned":
             self._plans[str(event["component"])] = int(event["chunks"])
+        elif kind == "run.closed":
+            self._closed = True
         elif kind.startswith("task."):
             self._see_task(kind, event)
 
@@ -47,7 +51,9 @@ class Tracker:
         if kind == "task.started":
             self.running[task] = event
         elif kind == "task.progress":
-            self._part[component][task] = float(event["fraction"])
+            # A task that is tried again starts over; the bar waits for it instead of going back.
+            part = self._part[component]
+            part[task] = max(part.get(task, 0.0), float(event["fraction"]))
         elif kind in ("task.done", "task.failed"):
             self.running.pop(task, None)
             self._part[component].pop(task, None)
@@ -61,7 +67,9 @@ class Tracker:
 
     @property
     def fraction(self) -> float:
-        """0 to 1."""
+        """0 to 1. What is blocked never ends by itself: the run's closing ends it."""
+        if self._closed:
+            return 1.0
         total = sum(self._costs.values())
         return min(1.0, sum(cost * self._fraction_of(c) for c, cost in self._costs.items()) / total)
 
@@ -73,8 +81,10 @@ class Tracker:
             return min(1.0, done + partly)
         if component in self._done[component]:
             return 1.0
-        chunks = self._plans.get(plan)
-        return 0.0 if chunks is None else min(1.0, (done + partly) / (chunks + 1))
+        if plan not in self._plans:
+            return 0.0
+        tasks = self._plans[plan] + (component in self._merged)
+        return min(1.0, (done + partly) / tasks) if tasks else 1.0
 
     @property
     def doing(self) -> str:

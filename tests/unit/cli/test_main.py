@@ -1,0 +1,102 @@
+"""Every mistake is one clear sentence and an exit code; help is there and imports nothing heavy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cli.main import COMMANDS
+
+if TYPE_CHECKING:
+    from tests.unit.cli.conftest import Kadr
+
+ROOT = Path(__file__).parents[3]
+HEAVY = ("numpy", "av", "onnxruntime", "cv2", "pydantic", "rich", "cli.analyze")
+
+
+def test_help_lists_the_commands(kadr: Kadr) -> None:
+    said = kadr("--help")
+    assert said.code == 0
+    for name, (_, text) in COMMANDS.items():
+        assert name in said.out
+        assert text in " ".join(said.out.split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(kadr: Kadr, name: str) -> None:
+    said = kadr(name, "--help")
+    assert (said.code, said.err) == (0, "")
+    assert "Usage: " in said.out
+
+
+def test_help_does_not_wait_for_what_commands_need() -> None:
+    program = (
+        "import sys; sys.argv = ['kadr', '--help']\n"
+        "from cli.main import main\n"
+        "try: main()\n"
+        f"finally: print(*(m for m in {HEAVY!r} if m in sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (("analyse", "a.mp4"), 2, "No such command 'analyse'"),
+        (("analyze",), 2, "Missing argument 'VIDEOS...'"),
+        (("analyze", "a.mp4", "--from", "soon"), 2, "'soon' is not a time"),
+        (("analyze", "a.mp4", "--set", "fps=1"), 2, "write NAME.PARAM=VALUE"),
+        (("analyze", "a.mp4", "--only", "ocrr"), 1, "kadr: there is no component 'ocrr'"),
+        (("analyze", "a.mp4", "--profile", "nice"), 1, "kadr: there is no profile 'nice'"),
+        (("analyze", ".", "--only", "loudness"), 1, "kadr: . is a folder: name its videos, e.g. './*.mp4'"),
+        (("analyze", "*.none", "--only", "loudness"), 1, "kadr: no file matches *.none"),
+        (
+            ("analyze", "a.mp4", "--only", "loudness"),
+            1,
+            "a.mp4: cannot read a.mp4: No such file or directory",
+        ),
+        (("analyze", "empty.mp4", "--only", "loudness"), 1, "empty.mp4 is empty (0 bytes)"),
+    ],
+)
+def test_mistakes(
+    kadr: Kadr,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    code: int,
+    text: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.mp4").touch()
+    said = kadr(*arguments)
+    assert (said.code, text in said.err) == (code, True), said.err
+    assert "Traceback" not in said.err
+
+
+def test_weights_that_are_missing_are_named_before_anything_is_done(
+    kadr: Kadr, home: Path, tmp_path: Path
+) -> None:
+    from cli.compose import Machine
+
+    if "speech" not in Machine().catalogue.components:
+        pytest.skip("the catalogue has no component speech yet")
+    said = kadr("analyze", tmp_path / "a.mp4", "--only", "speech")
+    assert said.code == 1
+    assert (
+        "the weights of whisper_base are not on this machine: run `kadr models pull whisper_base`" in said.err
+    )
+    assert not (home / "store").exists()
+
+
+def test_a_failed_video_is_exit_code_1_and_its_reason_is_told(kadr: Kadr, tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("this is no video")
+    said = kadr("analyze", tmp_path / "text.mp4", "--only", "loudness")
+    assert said.code == 1
+    assert "missing probe" in said.out

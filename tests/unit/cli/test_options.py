@@ -1,0 +1,142 @@
+"""Options become exactly the question that they read like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.compose import Machine
+from cli.options import Choice, Clock, parse_sets, profile_options, read_text
+from cli.sources import Video
+from kadr.contracts.errors import InvalidProfile
+from kadr.settings import Settings
+
+
+def asked(*arguments: str) -> Choice:
+    """What a command with the profile's options gets for ``arguments``."""
+
+    @click.command()
+    @profile_options
+    def command(choice: Choice) -> Choice:
+        return choice
+
+    choice: Choice = command.main(list(arguments), standalone_mode=False)
+    return choice
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"),
+    [
+        ("0", 0),
+        ("90", 90_000),
+        ("01:30", 90_000),
+        ("1:30", 90_000),
+        ("1:02:03.250", 3_723_250),
+        ("0.5", 500),
+        ("7.05", 7_050),
+        ("600", 600_000),
+        (1500, 1500),
+    ],
+)
+def test_times_are_read_as_people_write_them(text: Any, ms: int) -> None:
+    assert Clock().convert(text, None, None) == ms
+
+
+@given(st.integers(0, 99 * 3_600_000))
+def test_every_time_written_out_is_read_back(ms: int) -> None:
+    seconds, rest = divmod(ms, 1000)
+    text = f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{rest:03d}"
+    assert Clock().convert(text, None, None) == ms
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-5", "1:", ":30", "1:2:3:4", "5s", "1,5", "0x10", "1::2"])
+def test_other_texts_are_no_times(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is not a time: write seconds, MM:SS or HH:MM:SS"):
+        Clock().convert(text, None, None)
+
+
+def test_sets_are_json_or_else_text() -> None:
+    given_values = ("ocr.fps=0.5", "shots.detector=transnet", 'speech.vocabulary=["Kadr"]', "ocr.min_score=1")
+    assert parse_sets(given_values) == {
+        "ocr": {"fps": 0.5, "min_score": 1},
+        "shots": {"detector": "transnet"},
+        "speech": {"vocabulary": ["Kadr"]},
+    }
+    assert parse_sets(("a.b=x=y", "a.c=", "a.d=null")) == {"a": {"b": "x=y", "c": "", "d": None}}
+
+
+@pytest.mark.parametrize("item", ["ocr", "ocr.fps", "fps=1", ".fps=1", "ocr.=1", "=1", ""])
+def test_sets_that_say_nothing_are_refused(item: str) -> None:
+    with pytest.raises(click.UsageError, match=r"write NAME\.PARAM=VALUE"):
+        parse_sets((item,))
+
+
+def test_options_are_parameters_of_components(tmp_path: Path) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("Кадр\n\n  Knative \n", encoding="utf-8-sig")
+    choice = asked(
+        *("--from", "00:10", "--to", "2:00", "--language", "ru", "--vocabulary", str(words)),
+        *("--audio-stream", "1", "--set", "ocr.fps=2", "--only", "ocr, pcm,,", "--profile", "fast"),
+    )
+    assert choice == Choice(
+        "fast",
+        {
+            "ocr": {"fps": 2},
+            "probe": {"from_ms": 10_000, "to_ms": 120_000},
+            "pcm": {"from_ms": 10_000, "to_ms": 120_000, "audio_stream": 1},
+            "speech": {"language": "ru", "vocabulary": ["Кадр", "Knative"]},
+        },
+        ("ocr", "pcm"),
+    )
+
+
+def test_without_options_the_question_is_the_standard_one() -> None:
+    assert asked() == Choice("standard")
+
+
+@pytest.mark.parametrize(("start", "end"), [("10", "10"), ("1:00", "59")])
+def test_a_range_must_end_after_it_begins(start: str, end: str) -> None:
+    with pytest.raises(click.UsageError, match="is not after --from"):
+        asked("--from", start, "--to", end)
+
+
+@pytest.mark.parametrize(
+    ("choice", "text"),
+    [
+        (Choice("standard", only=("ocrr",)), "there is no component 'ocrr': known are .*ocr"),
+        (Choice("standard", {"ocrr": {"fps": 1}}, ("ocr",)), "there is no component 'ocrr'"),
+        (Choice("standard", {"ocr": {"fsp": 1}}, ("ocr",)), "ocr has no parameter 'fsp': it has .*fps"),
+        (Choice("standard", {"ocr": {"min_score": 7}}, ("ocr",)), r"ocr\.min_score: 7 is greater than"),
+        (Choice("nice"), "there is no profile 'nice': name one of fast, full, standard"),
+    ],
+)
+def test_mistakes_name_what_is_wrong_and_what_there_is(choice: Choice, text: str) -> None:
+    with pytest.raises(InvalidProfile, match=text):
+        Machine(Settings()).question(choice.profile())
+
+
+def test_texts_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_bytes("naïve".encode("latin-1"))
+    with pytest.raises(InvalidProfile, match=r"words\.txt is not UTF-8 text"):
+        read_text(path)
+
+
+@pytest.mark.parametrize("given_by", ["beside", "option"])
+def test_captions_are_part_of_the_question(tmp_path: Path, given_by: str) -> None:
+    video = Video(tmp_path / "a.mp4", "a.mp4", tmp_path)
+    path = tmp_path / ("a.srt" if given_by == "beside" else "other.srt")
+    machine = Machine(Settings())
+    if "captions" not in machine.catalogue.components:
+        pytest.skip("the catalogue has no component captions yet")
+    choice = Choice("standard", only=("captions",), captions=path if given_by == "option" else None)
+    plain = machine.question(choice.profile())
+    path.write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n")
+    mine = choice.for_video(video, plain, machine)
+    assert "Hello" in mine.profile.components["captions"].params["sidecar"]
+    assert mine.graph != plain.graph

@@ -1,0 +1,194 @@
+"""A run is found by what people call it, and shown as it is: finished, failed, or still open."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cli.compose import Machine
+from cli.options import Choice
+from cli.show import counted
+from kadr.pipeline.admission import Asked, admit, identify
+from kadr.settings import Settings
+
+if TYPE_CHECKING:
+    from tests.unit.cli.conftest import Kadr
+
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A home with two runs in it: of ``sound``, which is complete, and the later one of ``text``, which failed."""
+
+    home: Path
+    sound: Path
+    text: Path
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    folder = tmp_path_factory.mktemp("show")
+    place = Place(folder / "home", folder / "a reading.flac", folder / "text.mp4")
+    shutil.copy(ROOT / "tests/data/wizard.flac", place.sound)
+    place.text.write_text("this is no video")
+    for video in (place.sound, place.text):
+        command = [sys.executable, "-m", "cli.main", "analyze", str(video), "--only", "loudness"]
+        environment = {**os.environ, "KADR_HOME": str(place.home)}
+        subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
+    return place
+
+
+@pytest.fixture
+def place(made: Place, kadr: Kadr, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setenv("KADR_HOME", str(made.home))
+    return made
+
+
+def shown(kadr: Kadr, *named: object) -> dict[str, Any]:
+    said = kadr("show", *named, "--json")
+    assert said.code == 0, said.err
+    run: dict[str, Any] = json.loads(said.out)
+    return run
+
+
+def test_a_complete_run(kadr: Kadr, place: Place) -> None:
+    run = shown(kadr, place.sound)
+    loudness = run["components"]["loudness"]
+    assert (run["status"], run["video"], run["source"]) == (
+        "complete",
+        "a reading.flac",
+        place.sound.as_uri(),
+    )
+    assert loudness["tasks"] == {"known": 1, "done": 1, "computed": 1, "cached": 0}
+    assert loudness["counts"] == {"times": 46}
+    assert Path(loudness["results"][0]["file"]).is_file()
+    assert run["files"]["report.html"] == f"{place.sound}.kadr/report.html"
+
+
+def test_it_is_found_by_path_id_beginning_and_name(kadr: Kadr, place: Place) -> None:
+    run_id = shown(kadr, place.sound)["run_id"]
+    assert {shown(kadr, name)["run_id"] for name in (run_id, run_id[:8], "a reading.flac")} == {run_id}
+    assert shown(kadr)["video"] == "text.mp4"
+
+
+def test_the_same_bytes_elsewhere_are_the_same_video(kadr: Kadr, place: Place, tmp_path: Path) -> None:
+    shutil.copy(place.sound, tmp_path / "copy.flac")
+    assert shown(kadr, tmp_path / "copy.flac")["video"] == "a reading.flac"
+
+
+def test_without_its_folder_the_report_is_the_stored_one(kadr: Kadr, place: Place, tmp_path: Path) -> None:
+    beside = Path(f"{place.sound}.kadr")
+    beside.rename(tmp_path / "away")
+    try:
+        report = Path(shown(kadr, place.sound)["files"]["report.html"])
+    finally:
+        (tmp_path / "away").rename(beside)
+    assert report.is_relative_to(place.home)
+    assert report.is_file()
+
+
+def test_a_failed_run_says_what_failed_and_what_that_cost(kadr: Kadr, place: Place) -> None:
+    components = shown(kadr, place.text)["components"]
+    assert components["probe"]["error"]["code"] == "VideoUnreadable"
+    said = kadr("show", place.text)
+    lines = said.out.splitlines()
+    assert lines[0] == "text.mp4 failed"
+    assert any(line.startswith("probe is failed: VideoUnreadable: ") for line in lines)
+    assert "loudness is blocked: needs pcm, which is blocked" in lines
+    assert any("tries again what is missing" in line for line in lines)
+
+
+def test_an_open_run_says_that_it_is_not_finished(kadr: Kadr, place: Place, tmp_path: Path) -> None:
+    video = tmp_path / "open.flac"
+    shutil.copy(ROOT / "tests/data/two_cities.flac", video)
+    machine = Machine(Settings())
+    question = machine.question(Choice("standard", only=("loudness",)).profile())
+    video_id, source = identify(machine.store, video, lambda _: None)
+    asked = Asked(video, question.profile, question.graph, question.models)
+    request = admit(machine.store, asked, video_id, source).request
+    try:
+        run = shown(kadr, request.run_id)
+        assert run["status"] == "open"
+        assert run["components"]["loudness"]["state"] == "waiting"
+        assert run["files"] == {}
+        assert "not finished: `kadr analyze` of the same video" in kadr("show", request.run_id).out
+    finally:
+        shutil.rmtree(place.home / "store/state/local" / request.run_id)
+
+
+def test_all_runs_newest_first(kadr: Kadr, place: Place) -> None:
+    runs = json.loads(kadr("show", "--all", "--json").out)
+    assert [(r["video"], r["status"]) for r in runs] == [
+        ("text.mp4", "failed"),
+        ("a reading.flac", "complete"),
+    ]
+    assert runs[0]["missing"] == {"probe": "failed", "pcm": "blocked", "loudness": "blocked"}
+    table = kadr("show", "--all").out.splitlines()
+    assert [line.split()[1] for line in table[1:]] == ["failed", "complete"]
+
+
+def test_what_is_not_there_is_said_with_what_to_do(kadr: Kadr, place: Place, tmp_path: Path) -> None:
+    other = tmp_path / "other.mp4"
+    other.write_text("never analysed")
+    for named, text in {
+        "nothing.mp4": "no run and no file is called 'nothing.mp4': `kadr show --all` lists the runs",
+        "ffffffff": "no run and no file is called 'ffffffff'",
+        str(other): f"{other} was not analysed yet: do it with `kadr analyze {other}`",
+        str(tmp_path): f"{tmp_path} is not a file",
+    }.items():
+        said = kadr("show", named)
+        assert (said.code, text in said.err) == (1, True), said.err
+
+
+def test_an_empty_home_has_no_runs(kadr: Kadr, home: Path) -> None:
+    said = kadr("show")
+    assert (said.code, said.err) == (1, "kadr: there are no runs yet: make one with `kadr analyze VIDEO`\n")
+    assert json.loads(kadr("show", "--all", "--json").out) == []
+
+
+def test_a_beginning_that_two_runs_have_is_refused(kadr: Kadr, home: Path) -> None:
+    for end in ("0", "1"):
+        path = home / f"store/state/local/abcd000{end}-0000-4000-8000-000000000000/request.json"
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+    said = kadr("show", "abcd")
+    assert said.code == 2
+    assert "2 runs begin with abcd: abcd0000-" in said.err
+
+
+def test_a_damaged_request_is_skipped_and_named(kadr: Kadr, home: Path) -> None:
+    path = home / "store/state/local/abcd0000-0000-4000-8000-000000000000/request.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    said = kadr("show", "--all", "--json")
+    assert (said.code, json.loads(said.out)) == (0, [])
+    assert (
+        "skipped: state/local/abcd0000-0000-4000-8000-000000000000/request.json is not a request" in said.err
+    )
+
+
+def test_all_and_one_do_not_go_together(kadr: Kadr, home: Path) -> None:
+    assert kadr("show", "--all", "x").code == 2
+
+
+def test_things_are_counted_by_their_times() -> None:
+    shapes = {
+        "t_ms": [5],
+        "value": [5],
+        "word_start_ms": [20],
+        "word_end_ms": [20],
+        "key_frame_ms": [3],
+        "end_ms": [7],
+        "det_t_ms": [9],
+    }
+    arrays = {name: {"shape": shape} for name, shape in shapes.items()}
+    assert counted(arrays) == {"times": 5, "word": 20, "key frame": 3, "det": 9}
