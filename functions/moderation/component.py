@@ -84,7 +84,7 @@ def merge_moderation(parts: Sequence[Part], params: ModerationParams) -> Artifac
     makes=MODERATION,
     parts=MODERATION_SCORES,
     models=[MODEL],
-    needs=Resources(cpu=1, memory_mb=250, seconds_per_minute=0.7),
+    needs=Resources(cpu=1, memory_mb=350, seconds_per_minute=0.5),
     merge=merge_moderation,
     merge_params=("threshold", "smooth_ms"),
 )

@@ -73,7 +73,7 @@ class QualityParams(Params):
     black_contrast: float = Field(default=8.0, ge=0)
     """Standard deviation of luma up to which a frame is black; a brighter flat one is never blurred."""
     black_min_ms: int = Field(default=500, ge=0)
-    freeze_threshold: float = Field(default=0.5, ge=0)
+    freeze_threshold: float = Field(default=0.7, ge=0)
     """Root mean square difference, in grey levels, up to which the picture is the same."""
     freeze_min_ms: int = Field(default=2000, ge=0)
 
@@ -128,7 +128,7 @@ def _spans(values: Mapping[str, np.ndarray], step_ms: int, params: QualityParams
     reads=Frames(fps=2, long_side=320),
     makes=QUALITY,
     parts=QUALITY_MEASURES,
-    needs=Resources(cpu=1, memory_mb=150, seconds_per_minute=0.2),
+    needs=Resources(cpu=1, memory_mb=150, seconds_per_minute=0.1),
     merge=merge_quality,
     merge_params=MERGE_PARAMS,
 )

@@ -61,7 +61,7 @@ def merge_tags(parts: Sequence[Part], params: TagsParams) -> Artifact:
     reads=Frames(fps=1, long_side=320),
     makes=TAGS,
     models=[MODEL],
-    needs=Resources(cpu=1, memory_mb=300, seconds_per_minute=0.8),
+    needs=Resources(cpu=1, memory_mb=300, seconds_per_minute=0.5),
     merge=merge_tags,
     merge_params=("min_score", "smooth_ms", "limit"),
 )

@@ -30,16 +30,17 @@ def summarise(
 ) -> list[dict[str, Any]]:
     """Labels that the video shows, those of the most evidence (score × time) first.
 
-    A label counts where its smoothed probability reaches ``rule.min_score``; a label outside a frame's best five counts
-    as 0 there. Classes that share a name (two are called "missile") are one label.
+    A frame shows a label that is among its best five and whose smoothed probability reaches ``rule.min_score``; outside
+    the best five a label's probability counts as 0. A row's score is the mean over the frames that show it. Classes
+    that share a name (two are called "missile") are one label.
     """
     numbers = {name: i for i, name in reversed(list(enumerate(labels)))}
     same = np.array([numbers[name] for name in labels], dtype=np.int32)
     found = same[top] if top.size else top
     rows = []
-    for label in np.unique(found[top_score >= rule.min_score]).tolist():
-        score = smoothed(t_ms, np.where(found == label, top_score, 0).sum(axis=1), rule.smooth_ms)
-        shown = score >= rule.min_score
+    for label in np.unique(found).tolist():
+        score = np.where(found == label, top_score, 0).sum(axis=1, dtype=np.float64)
+        shown = (score > 0) & (smoothed(t_ms, score, rule.smooth_ms) >= rule.min_score)
         if shown.any():
             rows.append(_row(labels[label], score[shown], t_ms[shown], step_ms))
     rows.sort(key=lambda row: (-row["score"] * row["ms"], row["label"]))
