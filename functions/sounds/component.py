@@ -42,7 +42,7 @@ class SoundsParams(Params):
     reads=Audio(),
     makes=SOUNDS,
     models=[CLASSIFIER],
-    needs=Resources(cpu=1, memory_mb=150, seconds_per_minute=0.3),
+    needs=Resources(cpu=1, memory_mb=220, seconds_per_minute=0.15),
 )
 def sounds(audio: AudioStream, params: SoundsParams, models: Models) -> Artifact:
     """Tell speech, music, noise and silence apart."""

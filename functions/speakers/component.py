@@ -58,7 +58,7 @@ class SpeakersParams(Params):
     reads=(Audio(), Result("voice", "voice"), Result("speech", optional=True)),
     makes=SPEAKERS,
     models=[ENCODER],
-    needs=Resources(cpu=1, memory_mb=250, seconds_per_minute=1.0),
+    needs=Resources(cpu=1, memory_mb=300, seconds_per_minute=0.3),
 )
 def speakers(
     audio: AudioStream, voice: Artifact, speech: Artifact | None, params: SpeakersParams, models: Models

@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from functions.speech.listener import agreed, hear, write
-from functions.speech.windows import Span, windows
+from functions.speech.windows import Span, Window, windows
 from functions.speech.words import Segment, in_order, placed
 from kadr.contracts.media import AudioStream
 
 MISSED_MS = 1_000
 MISSED_SHARE = 0.2
 """A segment of voice this long with words on less than this share of it is heard a second time, by itself."""
+
+SURE_IN_DOUBT = 0.6
+"""Score that a segment needs when the model doubts that anyone speaks: noise is written down with about 0.5."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,12 @@ def listen(ear: Ear, audio: AudioStream, said: Sequence[Span], within: Span) -> 
 
     Whisper ends a window where the language changes, and sometimes for no reason; the second hearing finds the rest.
     """
-    found = _heard(ear, audio, said, within)
+    first = windows(said, within)
+    found = _heard(ear, audio, first, said)
     missed = unwritten(said, found)
-    again = (_only(segment, missed) for segment in _heard(ear, audio, missed, within))
+    # The same window would only give the same again.
+    second = [window for window in windows(missed, within) if window not in first]
+    again = (_only(segment, missed) for segment in _heard(ear, audio, second, missed))
     return in_order([*found, *(segment for segment in again if segment.words)])
 
 
@@ -50,9 +56,8 @@ def unwritten(said: Sequence[Span], found: Sequence[Segment]) -> list[Span]:
     return [span for span in said if bare(span)]
 
 
-def _heard(ear: Ear, audio: AudioStream, said: Sequence[Span], within: Span) -> list[Segment]:
+def _heard(ear: Ear, audio: AudioStream, every: Sequence[Window], said: Sequence[Span]) -> list[Segment]:
     """All windows: first each is heard, then they agree on their languages, then each is written down."""
-    every = windows(said, within)
     heard = [hear(ear.native, window.samples(audio), ear.language) for window in every]
     languages = agreed(heard, [window.duration_ms for window in every])
     found = []
@@ -60,7 +65,11 @@ def _heard(ear: Ear, audio: AudioStream, said: Sequence[Span], within: Span) -> 
         sure = one.languages[language]
         raw = write(ear.native, one, language, hotwords=ear.hotwords, beam=ear.beam, no_speech=ear.no_speech)
         found += [placed(r, window, said, language, sure) for r in raw]
-    return [segment for segment in found if segment.words and segment.score >= ear.min_score]
+    return [segment for segment in found if segment.words and _believed(segment, ear)]
+
+
+def _believed(segment: Segment, ear: Ear) -> bool:
+    return segment.score >= (SURE_IN_DOUBT if segment.no_speech > ear.no_speech else ear.min_score)
 
 
 def _only(segment: Segment, spans: Sequence[Span]) -> Segment:

@@ -59,7 +59,7 @@ class SpeechParams(Params):
     """Names and terms to expect."""
     beam: int = Field(1, ge=1, le=10)
     no_speech: float = Field(0.6, ge=0, le=1)
-    """Windows that the model doubts more than this, and is unsure of, are left out."""
+    """What the model doubts more than this to be speech stays only when it is sure of the words."""
     min_score: float = Field(0.2, ge=0, le=1)
     """Segments with a lower score are left out: they are mostly invented."""
 
@@ -81,7 +81,7 @@ def merge_speech(parts: Sequence[Part]) -> Artifact:
     scope=Chunk("voice"),
     reads=(Audio(), Result("voice", "voice")),
     makes=SPEECH,
-    needs=Resources(cpu=1, memory_mb=600, seconds_per_minute=8.0),
+    needs=Resources(cpu=1, memory_mb=450, seconds_per_minute=4.0),
     merge=merge_speech,
     model_params={
         "model": {"whisper_base": ("whisper_base",), "whisper_tiny_en": ("whisper_tiny_en",)},

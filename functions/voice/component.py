@@ -67,7 +67,7 @@ _DETECTION = ("threshold", "release", "min_speech_ms", "min_silence_ms", "pad_ms
     reads=Audio(),
     makes={"voice": Output(VOICE, _DETECTION), "plan": Output(PLAN, (*_DETECTION, "chunk_ms"))},
     models=[DETECTOR],
-    needs=Resources(cpu=1, memory_mb=150, seconds_per_minute=0.25),
+    needs=Resources(cpu=1, memory_mb=160, seconds_per_minute=0.2),
 )
 def voice(audio: AudioStream, params: VoiceParams, models: Models) -> dict[str, Artifact]:
     """Find speech, and plan the chunks in which it is recognised."""

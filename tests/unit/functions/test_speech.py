@@ -19,7 +19,7 @@ from kadr.contracts.artifact import Artifact
 from kadr.contracts.component import Part
 from kadr.contracts.errors import InvalidProfile
 from kadr.contracts.media import ChunkSpan
-from tests.unit.functions.audio import MemoryAudio, clip, silence
+from tests.unit.functions.audio import MemoryAudio, clip, noise, silence
 from tests.unit.functions.models import models
 
 TWO_CITIES = "it was the best of times it was the worst of times it was the age of wisdom it was the age of foolishness"
@@ -80,6 +80,10 @@ def test_nothing_is_said_where_no_voice_is():
     assert result.payload["segments"] == []
     assert result.payload["language"] is None
     assert result["segment_first_word"].tolist() == [0]
+
+
+def test_noise_taken_for_voice_says_nothing():
+    assert said(noise(8000), [(500, 7500)]).payload["words"] == []
 
 
 def test_unknown_language_is_refused():
