@@ -4,7 +4,8 @@ const Transcript = (() => {
   const words = [];
   const elements = [];
   let current = -1;
-  let touched = 0;
+  let reached = -1;
+  let touched = -Infinity;
 
   function blocks() {
     const made = [];
@@ -51,22 +52,28 @@ const Transcript = (() => {
     }
   }
 
-  function follow(element) {
-    if (performance.now() - touched < 4000 || !panel.offsetParent) return;
+  // Far away the heights between are estimates until they are drawn, so the way is corrected a few times.
+  function follow(element, tries = 5) {
+    if (!tries || performance.now() - touched < 4000 || !panel.offsetParent) return;
     const box = panel.getBoundingClientRect();
     const at = element.getBoundingClientRect();
     if (at.top > box.top + 30 && at.bottom < box.bottom - 60) return;
-    panel.scrollBy({ top: at.top - box.top - box.height * 0.3, behavior: calm.matches ? 'auto' : 'smooth' });
+    const way = at.top - box.top - box.height * 0.3;
+    const far = Math.abs(way) > 2 * box.height;
+    const before = panel.scrollTop;
+    panel.scrollBy({ top: way, behavior: far || calm.matches ? 'instant' : 'smooth' });
+    if (far || panel.scrollTop !== before) requestAnimationFrame(() => follow(element, tries - 1));
   }
 
   function update(now) {
     const i = lastUpTo(words, now, (w) => w[0]);
+    if (i !== reached && i >= 0) follow(elements[i]);
+    reached = i;
     const next = i >= 0 && now < words[i][1] + 250 ? i : -1;
     if (next === current) return;
     elements[current]?.classList.remove('on');
     elements[next]?.classList.add('on');
     current = next;
-    if (next >= 0) follow(elements[next]);
   }
 
   return {

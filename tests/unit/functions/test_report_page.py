@@ -281,8 +281,17 @@ def test_the_theme_can_be_chosen(browser: Browser, tmp_path: Path) -> None:
 
 
 def test_three_hours_open_and_answer(browser: Browser, tmp_path: Path) -> None:
-    opened = show(browser, tmp_path, long(), width=390)
+    run = long()
+    halfway = int(run.artifacts["speech"]["word_start_ms"][12_000])
+    opened = show(browser, tmp_path, run, width=390)
     page = opened.page
+    page.locator("#scrub").fill(str(halfway + 100))
+    word = page.locator(".w.on")
+    page.wait_for_timeout(500)
+    panel, place = page.locator("#transcript").bounding_box(), word.bounding_box()
+    assert panel is not None
+    assert place is not None
+    assert panel["y"] < place["y"] < panel["y"] + panel["height"]
     page.locator("#query").fill("lighthouse keeper")
     assert page.locator("#results .hit").count() >= 40
     page.locator(".more", has_text="more shots").click()
