@@ -17,8 +17,9 @@ from functions.speakers.embedding import Windows
 STRETCH = 4
 """Neighbouring windows that begin as one voice."""
 BLOCK = 800
-BLOCK_SIMILARITY = 0.9
-"""Longer recordings are first clustered in blocks, up to this cosine only, so that time grows in line with length."""
+BLOCK_SIMILARITY = 0.85
+"""Longer recordings are first clustered in blocks, so that time grows in line with length: up to this cosine, and at least
+to half of the block's size."""
 STRICTER = (0.8, 0.85, 0.9, 0.95)
 LEAST_SHARES = (1.0, 0.5, 0.25)
 """Of the voice that a speaker needs, when it is known that there are more than the evidence shows."""
@@ -85,10 +86,14 @@ def _apart(stretches: Voices, similarity: float, least: int) -> Voices:
     """Clusters of at least ``least`` ms; one of everything when there is no such cluster."""
     blocks = [stretches.of(np.arange(i, min(i + BLOCK, len(stretches.sizes)))) for i in _steps(stretches)]
     while len(blocks) > 1:
-        blocks = _halved([joined(block, BLOCK_SIMILARITY) for block in blocks])
+        blocks = _halved([_condensed(block) for block in blocks])
     found = joined(blocks[0], similarity)
     big = found.of(found.sizes >= least)
     return big if len(big.sizes) else Voices(found.sums.sum(axis=0)[None], found.sizes.sum()[None])
+
+
+def _condensed(block: Voices) -> Voices:
+    return joined(joined(block, BLOCK_SIMILARITY), -1.0, BLOCK // 2)
 
 
 def _steps(stretches: Voices) -> range:
