@@ -28,6 +28,7 @@ class Tree:
     """A copy of the project with a home of its own."""
 
     root: Path
+    mypy_cache: Path
 
     def run(self, line: str) -> subprocess.CompletedProcess[str]:
         """Run one command line as a person would, in the tree's root with the environment activated."""
@@ -36,6 +37,7 @@ class Tree:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self.root),
             "KADR_HOME": str(self.root / "home"),
+            "MYPY_CACHE_DIR": str(self.mypy_cache),
         }
         return subprocess.run(
             shlex.split(line), cwd=self.root, env=environment, capture_output=True, text=True, check=False
@@ -51,14 +53,19 @@ class Tree:
         return shown
 
 
+@pytest.fixture(scope="module")
+def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mypy")
+
+
 @pytest.fixture
-def tree(tmp_path: Path) -> Tree:
+def tree(tmp_path: Path, mypy_cache: Path) -> Tree:
     for name in COPIED:
         _copy(ROOT / name, tmp_path / name)
     for name in LINKED:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).symlink_to(ROOT / name)
-    return Tree(tmp_path)
+    return Tree(tmp_path, mypy_cache)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -97,17 +104,14 @@ def computed(run: dict[str, Any]) -> set[str]:
     return {name for name, c in run["components"].items() if c["tasks"]["computed"]}
 
 
-@pytest.mark.parametrize(("reads", "name"), [("audio", "sound_strength"), ("speech", "pace")])
-def test_every_kind_of_new_component_passes_its_test_and_the_lints(tree: Tree, reads: str, name: str) -> None:
-    tree.well(f"kadr new-component {name} --reads {reads}")
-    places = f"functions/{name} tests/unit/functions/test_{name}.py"
-    tree.well(f"python -m pytest tests/unit/functions/test_{name}.py")
-    for line in (f"ruff check {places}", f"ruff format --check {places}", f"mypy functions/{name}"):
-        tree.well(line)
-
-
-def test_a_new_listener_runs(tree: Tree) -> None:
+def test_listeners_and_readers_of_speech_pass_their_tests_and_the_lints_and_run(tree: Tree) -> None:
     tree.well("kadr new-component strength --reads audio --stage text")
+    tree.well("kadr new-component pace --reads speech")
+    tests = "tests/unit/functions/test_strength.py tests/unit/functions/test_pace.py"
+    places = f"functions/strength functions/pace {tests}"
+    for line in (f"python -m pytest {tests}", f"ruff check {places}", f"ruff format --check {places}"):
+        tree.well(line)
+    tree.well("mypy functions/strength functions/pace")
     tree.well(f"kadr analyze {ROOT}/tests/data/wizard.flac --only strength --out out")
     shown = tree.shown()["components"]["strength"]
     assert (shown["state"], shown["stage"], shown["counts"]) == ("succeeded", "text", {"spans": 5})
