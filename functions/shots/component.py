@@ -114,7 +114,7 @@ def merge_shots(parts: Sequence[Part], params: ShotsParams) -> Artifact:
     makes=SHOTS,
     parts=SHOT_SIGNALS,
     merge=merge_shots,
-    merge_params=("detector", "threshold", "min_shot_ms"),
+    merge_params=("threshold", "min_shot_ms"),
     model_params={"detector": {"transnet": ("transnetv2",)}},
     needs=Resources(cpu=1, memory_mb=200, seconds_per_minute=0.6),
 )

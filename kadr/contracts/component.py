@@ -214,7 +214,13 @@ def component(
             model_params=dict(model_params or {}),
         )
         if len(declared.inputs) != len(declared.reads):
-            raise TypeError(f"{name}: the function takes {declared.inputs}, but reads names {len(declared.reads)} inputs")
+            raise TypeError(
+                f"{name}: the function takes {declared.inputs}, but reads names {len(declared.reads)} inputs"
+            )
+        if hidden := set(declared.merge_params) & set(declared.model_params):
+            raise TypeError(
+                f"{name}: {sorted(hidden)} choose models, so chunks must see them: not merge parameters"
+            )
         REGISTRY[name] = declared
         return function
 
@@ -226,5 +232,7 @@ def _params_type(function: Callable[..., Any]) -> type[Params]:
         return Params
     found = typing.get_type_hints(function)["params"]
     if not (isinstance(found, type) and issubclass(found, Params)):
-        raise TypeError(f"{function.__name__}: params must be annotated with a subclass of Params, not {found}")
+        raise TypeError(
+            f"{function.__name__}: params must be annotated with a subclass of Params, not {found}"
+        )
     return found
