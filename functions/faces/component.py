@@ -84,7 +84,7 @@ class FaceParams(Params):
 
 @dataclass(frozen=True)
 class Faces:
-    """One picture's faces: what was found, expressions float32 [D, 7], looks uint8 [D, 64]."""
+    """One picture's faces: what was found, expressions float32 [D, 7], looks uint8 [D, 256]."""
 
     found: Found
     emotions: np.ndarray

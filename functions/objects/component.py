@@ -15,7 +15,7 @@ from kadr.contracts.component import Chunk, Frames, Params, Part, Resources, Sta
 from kadr.contracts.errors import InvalidProfile
 from kadr.contracts.media import FrameStream
 from kadr.contracts.model import Models
-from kadr.craft.looks import looks
+from kadr.craft.looks import LENGTH, looks
 from kadr.craft.pictures import each_picture, to_source
 from kadr.craft.tracking import Detections, Tracks, linked, summarised
 
@@ -36,9 +36,7 @@ CANDIDATES = ArtifactSpec(
     name="object_candidates",
     arrays={
         **_DETECTIONS,
-        "det_look": ArraySpec(
-            dtype="uint8", dims=("D", 64), doc="colours of the box: root of their histogram × 255"
-        ),
+        "det_look": ArraySpec(dtype="uint8", dims=("D", LENGTH), doc="colours of the box, to tell cuts"),
     },
     timeline="D",
     doc="Every detection of a chunk that is at all likely.",
@@ -114,13 +112,13 @@ def objects(frames: FrameStream, params: ObjectParams, models: Models) -> Artifa
         * np.tile(to_source(frames), 2),
         "det_score": np.concatenate([np.zeros(0, np.float32), *(f.scores for f in found)]),
         "det_label": np.concatenate([np.zeros(0, np.int32), *(f.labels for f in found)]),
-        "det_look": np.concatenate([np.zeros((0, 64), np.uint8), *colours]),
+        "det_look": np.concatenate([np.zeros((0, LENGTH), np.uint8), *colours]),
     }
     return Artifact(arrays, {"labels": list(models[MODEL].labels), "step_ms": frames.step_ms})
 
 
 def _see(images: Sequence[np.ndarray], detect: Detector) -> list[tuple[Found, np.ndarray]]:
-    """Detections of each picture and their looks (uint8 [D, 64])."""
+    """Detections of each picture and their looks (uint8 [D, 256])."""
     return [(found, looks(image, found.boxes)) for image, found in zip(images, detect(images), strict=True)]
 
 
