@@ -168,7 +168,7 @@ def _pull(machine: Machine, digests: DigestCheck, card: ModelCard, source: str |
     from inference.pull import pull
 
     settings = machine.settings
-    with _shown(card.name) as progress:
+    with _shown(card) as progress:
         folder = pull(
             card,
             settings.weights,
@@ -183,10 +183,10 @@ def _pull(machine: Machine, digests: DigestCheck, card: ModelCard, source: str |
 
 
 @contextmanager
-def _shown(name: str) -> Iterator[Progress]:
+def _shown(card: ModelCard) -> Iterator[Progress]:
     """A download as people see it: a bar in a terminal, else a line when it begins."""
     if not sys.stderr.isatty():
-        print(f"{name}: fetching", file=sys.stderr, flush=True)
+        print(f"{card.name}: fetching", file=sys.stderr, flush=True)
         yield lambda done, total: None
         return
     from rich import progress as rich
@@ -194,8 +194,10 @@ def _shown(name: str) -> Iterator[Progress]:
 
     columns = (rich.TextColumn("{task.description}"), rich.BarColumn(), rich.DownloadColumn())
     with rich.Progress(*columns, rich.TimeRemainingColumn(), console=Console(stderr=True)) as bars:
-        row = bars.add_task(name, total=None)
+        row = bars.add_task(card.name, total=None)
         yield lambda done, total: bars.update(row, completed=done, total=total)
+        size = sum(f.size for f in card.files)
+        bars.update(row, completed=size, total=size)
 
 
 @command.command("check")

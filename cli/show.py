@@ -32,6 +32,8 @@ from kadr.storage.files import FileStore
 from kadr.storage.results import ResultId, read_header
 
 RUN_ID = re.compile(r"^[0-9a-f][0-9a-f-]{3,35}$")
+SHOWN = 8
+"""Digits of a run's id in the table of all runs: enough to name it by."""
 PLAIN = {"t": "times", "start": "spans"}
 COLOURS = {"complete": "green", "succeeded": "green", "failed": "red", "blocked": "red", "cancelled": "red"}
 
@@ -265,8 +267,8 @@ def _show_all(store: FileStore, as_json: bool) -> None:
     listed = [_brief(Seen.read(store, request)) for request in runs]
     if as_json:
         return print_json(listed)
-    keys = ("run_id", "status", "video", "profile")
-    rows = [(*(r[k] for k in keys), _when(r["created_ms"]), _missing(r)) for r in listed]
+    keys = ("status", "video", "profile")
+    rows = [(r["run_id"][:SHOWN], *(r[k] for k in keys), _when(r["created_ms"]), _missing(r)) for r in listed]
     print_table(("run", "status", "video", "profile", "asked", "missing"), rows)
     return None
 
