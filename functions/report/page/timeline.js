@@ -1,35 +1,11 @@
 // The timeline: canvases over one window of time, with zoom, pan, hover and click-to-seek.
 const Timeline = (() => {
-  const ROW = 19;
-  const CURVE = 40;
-  const FILM = 46;
-  const CROWD = 2000;
-  const MANY_PICTURES = 400;
+  const { ROW, scope, x, when } = Paint;
   const LEAST = Math.min(DURATION, 2000);
   const box = $('lanes');
-  const probe = make('span', { hidden: true });
-  let from = 0;
-  let to = DURATION;
   let lanes = [];
-  let width = 1;
   let gutter = 0;
-  let marks = [];
-  let picked = null;
   let queued = false;
-  let film = [];
-  const colours = new Map();
-
-  function colour(name) {
-    if (!colours.has(name)) {
-      probe.style.color = `var(${name})`;
-      colours.set(name, getComputedStyle(probe).color);
-    }
-    return colours.get(name);
-  }
-
-  const x = (ms) => ((ms - from) / (to - from)) * width;
-  const when = (px) => from + (px / width) * (to - from);
-  const heightOf = (lane) => (lane.film ? FILM : lane.ruler ? 22 : lane.curve ? CURVE : lane.rows * ROW + 5);
 
   function add(lane) {
     const canvas = make('canvas', { class: 'lane-canvas', role: lane.ruler ? 'presentation' : 'img', 'aria-label': described(lane) });
@@ -44,218 +20,15 @@ const Timeline = (() => {
     return lane.items ? `${lane.label}: ${counted(lane.items.length, 'item')}` : '';
   }
 
-  function sized(lane) {
-    const ratio = devicePixelRatio || 1;
-    const height = heightOf(lane);
-    const canvas = lane.canvas;
-    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-      canvas.width = Math.round(width * ratio);
-      canvas.height = Math.round(height * ratio);
-      canvas.style.height = `${height}px`;
-    }
-    const pen = canvas.getContext('2d');
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.clearRect(0, 0, width, height);
-    pen.font = `11px ${getComputedStyle(document.body).fontFamily}`;
-    pen.textBaseline = 'middle';
-    return [pen, height];
-  }
-
-  function ticks() {
-    const steps = [100, 200, 500, 1e3, 2e3, 5e3, 1e4, 15e3, 3e4, 6e4, 12e4, 3e5, 6e5, 9e5, 18e5, 36e5];
-    return steps.find((s) => (s / (to - from)) * width >= 76) || 72e5;
-  }
-
-  function drawRuler(lane) {
-    const [pen, height] = sized(lane);
-    const step = ticks();
-    pen.fillStyle = colour('--faint');
-    for (let t = Math.ceil(from / step) * step; t <= to; t += step) {
-      pen.fillRect(Math.round(x(t)), height - 5, 1, 5);
-      const label = clock(t, step < 1000);
-      const room = Math.round(x(t)) + 4 + pen.measureText(label).width < width;
-      if (room) pen.fillText(label, Math.round(x(t)) + 4, height / 2);
-    }
-    pen.fillStyle = colour('--found');
-    for (const ms of marks) if (ms >= from && ms <= to) pen.fillRect(Math.round(x(ms)) - 1, 0, 3, 7);
-  }
-
-  function drawFilm(lane) {
-    const [pen, height] = sized(lane);
-    const step = Math.round((height * 16) / 9);
-    pen.fillStyle = colour('--sunk');
-    pen.fillRect(0, 0, width, height);
-    for (let left = 0; left < width; left += step) {
-      const image = pictureAt(when(Math.min(width - 1, left + step / 2)), film)?.image;
-      if (!image?.naturalWidth) continue;
-      const fit = Math.max(step / image.naturalWidth, height / image.naturalHeight);
-      const [w, h] = [step / fit, height / fit];
-      pen.drawImage(image, (image.naturalWidth - w) / 2, (image.naturalHeight - h) / 2, w, h, left, 0, step - 1, height);
-    }
-  }
-
-  // Returns where the bar's text ends, so that the next one in the row keeps clear of it.
-  function drawBar(pen, item, top, strong, taken) {
-    const left = Math.max(-2, x(item.s));
-    const size = Math.max(1.5, Math.min(width + 2, x(item.e)) - left);
-    const tone = colour(item.color);
-    pen.globalAlpha = size < 4 ? 0.75 : strong ? 0.45 : 0.2;
-    pen.fillStyle = tone;
-    pen.fillRect(left, top, item.thin && size > 2 ? size - 1 : size, ROW - 3);
-    pen.globalAlpha = 1;
-    if (size >= 4) pen.fillRect(left, top, 2, ROW - 3);
-    if (strong) {
-      pen.strokeStyle = tone;
-      pen.strokeRect(left + 0.5, top + 0.5, size - 1, ROW - 4);
-    }
-    const start = Math.max(0, left) + 6;
-    const text = start > taken ? fitting(pen, item.text, left + size - start - 3) : '';
-    if (!text) return taken;
-    pen.fillStyle = colour('--ink');
-    pen.fillText(text, start, top + ROW / 2 - 1);
-    return start + pen.measureText(text).width + 4;
-  }
-
-  // `text` cut to `room` pixels, or nothing where the cut would leave less than three letters.
-  function fitting(pen, text, room) {
-    if (room < 8) return '';
-    const some = text.slice(0, Math.ceil(room / 3));
-    const size = pen.measureText(some).width;
-    if (size <= room) return some;
-    const most = Math.floor((some.length * (room - 9)) / size);
-    return most < 3 ? '' : `${some.slice(0, most).trimEnd()}…`;
-  }
-
-  function drawBars(pen, items) {
-    const taken = [];
-    for (const item of items) taken[item.row] = drawBar(pen, item, 3 + item.row * ROW, isPicked(item), taken[item.row] ?? -1);
-  }
-
-  // Too many to tell apart: how much of each pixel they cover or, for shots, how often they begin.
-  function drawCrowd(pen, items, rhythm) {
-    const cover = new Map();
-    for (const item of items) {
-      const name = `${item.row} ${item.color}`;
-      if (!cover.has(name)) cover.set(name, new Float32Array(Math.ceil(width) + 1));
-      const columns = cover.get(name);
-      if (rhythm) {
-        if (item.s >= from) columns[Math.floor(x(item.s))] += 1;
-        continue;
-      }
-      const [a, b] = [Math.max(0, x(item.s)), Math.min(width, x(item.e))];
-      for (let i = Math.floor(a); i <= Math.floor(b); i++) columns[i] += Math.min(i + 1, b) - Math.max(i, a);
-    }
-    for (const [name, columns] of cover) {
-      const [row, tone] = name.split(' ');
-      pen.fillStyle = colour(tone);
-      const most = rhythm ? Math.max(...columns) : 1;
-      columns.forEach((part, i) => {
-        if (part <= 0) return;
-        pen.globalAlpha = 0.12 + 0.6 * Math.min(1, part / most);
-        pen.fillRect(i, 3 + Number(row) * ROW, 1, ROW - 3);
-      });
-    }
-    pen.globalAlpha = 1;
-  }
-
-  function drawCurve(pen, lane, height) {
-    const level = (v) => height - 3 - clamp((v - lane.low) / (lane.high - lane.low), 0, 1) * (height - 6);
-    const first = Math.max(0, lastUpTo(lane.curve, from, (p) => p[0]));
-    const last = Math.min(lane.curve.length, lastUpTo(lane.curve, to, (p) => p[0]) + 2);
-    if (first >= last) return;
-    const path = new Path2D();
-    const stride = Math.max(1, Math.floor((last - first) / (width * 1.5)));
-    path.moveTo(x(lane.curve[first][0]), height);
-    let end = first;
-    for (let i = first; i < last; i += stride) {
-      let peak = lane.curve[i][1];
-      for (let j = i + 1; j < Math.min(i + stride, last); j++) peak = Math.max(peak, lane.curve[j][1]);
-      path.lineTo(x(lane.curve[i][0]), level(peak));
-      end = i;
-    }
-    path.lineTo(x(lane.curve[end][0]), height);
-    pen.fillStyle = colour(lane.color);
-    pen.globalAlpha = 0.22;
-    pen.fill(path);
-    pen.globalAlpha = 0.85;
-    pen.strokeStyle = colour(lane.color);
-    pen.lineWidth = 1;
-    pen.stroke(path);
-    pen.globalAlpha = 1;
-  }
-
-  function hatch(pen, left, right, height) {
-    pen.save();
-    pen.beginPath();
-    pen.rect(left, 1, right - left, height - 2);
-    pen.clip();
-    pen.fillStyle = colour('--sunk');
-    pen.fillRect(left, 0, right - left, height);
-    pen.strokeStyle = colour('--hatch');
-    pen.lineWidth = 1;
-    pen.beginPath();
-    for (let at = left - (left % 7) - height; at < right; at += 7) {
-      pen.moveTo(at, height);
-      pen.lineTo(at + height, 0);
-    }
-    pen.stroke();
-    pen.restore();
-  }
-
-  function plate(pen, text, left, height, room) {
-    const size = Math.min(pen.measureText(text).width + 12, room);
-    if (size < 30) return;
-    pen.fillStyle = colour('--paper');
-    pen.fillRect(left, height / 2 - 8, size, 16);
-    pen.fillStyle = colour('--warn');
-    pen.save();
-    pen.beginPath();
-    pen.rect(left, 0, size - 4, height);
-    pen.clip();
-    pen.fillText(text, left + 6, height / 2);
-    pen.restore();
-  }
-
-  function drawLane(lane) {
-    const [pen, height] = sized(lane);
-    if (lane.lost) {
-      hatch(pen, 0, width, height);
-      plate(pen, `${lane.lost.why}: ${lane.reason}`, 8, height, width - 16);
-      return;
-    }
-    const visible = lane.items.filter((i) => i.e >= from && i.s <= to);
-    if (lane.curve) for (const i of visible) {
-      pen.fillStyle = colour('--sunk');
-      pen.fillRect(x(i.s), 2, x(i.e) - x(i.s), height - 4);
-    }
-    if (lane.curve) drawCurve(pen, lane, height);
-    else if (visible.length > Math.min(CROWD, width)) drawCrowd(pen, visible, lane.rhythm);
-    else drawBars(pen, visible);
-    for (const [s, e] of lane.gaps) if (e > from && s < to) {
-      const [a, b] = [Math.max(0, x(s)), Math.min(width, x(e))];
-      hatch(pen, a, b, height);
-      if (!lane.outside.includes(s)) plate(pen, 'not analysed', a + 6, height, b - a - 12);
-    }
-    if (!lane.items.length && !lane.gaps.length && !lane.curve?.length) {
-      pen.fillStyle = colour('--faint');
-      pen.fillText('nothing found', 2, height / 2);
-    }
-  }
-
-  function isPicked(item) {
-    const same = picked && item.ev && picked[0] === item.ev[0] && picked[1] !== null && picked[1] === item.ev[1];
-    return same && item.s <= Player.now + 1 && item.e >= Player.now - 1;
-  }
-
   function draw() {
     queued = false;
-    for (const lane of lanes) lane.ruler ? drawRuler(lane) : lane.film ? drawFilm(lane) : drawLane(lane);
-    $('range').textContent = to - from < DURATION ? `${clock(from)}–${clock(to)}` : '';
-    $('thumb').style.left = `${(100 * from) / DURATION}%`;
-    $('thumb').style.width = `${(100 * (to - from)) / DURATION}%`;
-    $('overview').hidden = to - from >= DURATION;
-    $('out').disabled = $('whole').disabled = to - from >= DURATION;
-    $('in').disabled = to - from <= LEAST;
+    for (const lane of lanes) Paint.lane(lane);
+    $('range').textContent = scope.to - scope.from < DURATION ? `${clock(scope.from)}–${clock(scope.to)}` : '';
+    $('thumb').style.left = `${(100 * scope.from) / DURATION}%`;
+    $('thumb').style.width = `${(100 * (scope.to - scope.from)) / DURATION}%`;
+    $('overview').hidden = scope.to - scope.from >= DURATION;
+    $('out').disabled = $('whole').disabled = scope.to - scope.from >= DURATION;
+    $('in').disabled = scope.to - scope.from <= LEAST;
     place(Player.now);
   }
 
@@ -265,30 +38,30 @@ const Timeline = (() => {
   }
 
   function place(now) {
-    const inside = now >= from && now <= to;
+    const inside = now >= scope.from && now <= scope.to;
     $('playhead').hidden = !inside;
     $('playhead').style.transform = `translateX(${gutter + x(now)}px)`;
   }
 
   function view(start, span) {
     const size = clamp(span, LEAST, DURATION);
-    from = clamp(start, 0, DURATION - size);
-    to = from + size;
+    scope.from = clamp(start, 0, DURATION - size);
+    scope.to = scope.from + size;
     redraw();
   }
 
   function zoom(factor, around = Player.now) {
-    const centre = around >= from && around <= to ? around : (from + to) / 2;
-    view(centre - (centre - from) * factor, (to - from) * factor);
+    const centre = around >= scope.from && around <= scope.to ? around : (scope.from + scope.to) / 2;
+    view(centre - (centre - scope.from) * factor, (scope.to - scope.from) * factor);
   }
 
   function reach(ms) {
-    if (ms < from || ms > to) view(ms - (to - from) / 2, to - from);
+    if (ms < scope.from || ms > scope.to) view(ms - (scope.to - scope.from) / 2, scope.to - scope.from);
   }
 
   function measure() {
     const area = lanes[0].canvas.getBoundingClientRect();
-    width = Math.max(50, Math.round(area.width));
+    scope.width = Math.max(50, Math.round(area.width));
     gutter = area.left - box.getBoundingClientRect().left;
     redraw();
   }
@@ -300,7 +73,7 @@ const Timeline = (() => {
 
   function itemAt(lane, ms, y) {
     if (!lane?.items) return null;
-    const slack = (2 / width) * (to - from);
+    const slack = (2 / scope.width) * (scope.to - scope.from);
     const row = lane.curve ? 0 : Math.floor((y - 2) / ROW);
     const near = lane.items.filter((i) => i.row === row && i.s - slack <= ms && i.e + slack >= ms);
     return near.sort((a, b) => a.e - a.s - (b.e - b.s))[0] || null;
@@ -320,7 +93,7 @@ const Timeline = (() => {
     const area = lanes[0].canvas.getBoundingClientRect();
     const px = event.clientX - area.left;
     const tip = $('tip');
-    if (px < 0 || px > width || event.pointerType === 'touch') return leave();
+    if (px < 0 || px > scope.width || event.pointerType === 'touch') return leave();
     const ms = when(px);
     const lane = laneAt(event);
     const item = lane ? itemAt(lane, ms, event.clientY - lane.canvas.getBoundingClientRect().top) : null;
@@ -351,7 +124,7 @@ const Timeline = (() => {
       if (event.button || px < 0) return;
       const lane = laneAt(event);
       const scrub = !lane || lane.ruler || lane.film;
-      grip = { x: event.clientX, from, moved: false, scrub };
+      grip = { x: event.clientX, from: scope.from, moved: false, scrub };
       if (scrub) Player.seek(when(px));
       box.setPointerCapture(event.pointerId);
     });
@@ -359,13 +132,13 @@ const Timeline = (() => {
       hover(event);
       if (!grip) return;
       const px = event.clientX - lanes[0].canvas.getBoundingClientRect().left;
-      if (grip.scrub) return Player.seek(when(clamp(px, 0, width)));
+      if (grip.scrub) return Player.seek(when(clamp(px, 0, scope.width)));
       if (Math.abs(event.clientX - grip.x) > 4) grip.moved = true;
-      if (grip.moved && to - from < DURATION) view(grip.from - ((event.clientX - grip.x) / width) * (to - from), to - from);
+      if (grip.moved && scope.to - scope.from < DURATION) view(grip.from - ((event.clientX - grip.x) / scope.width) * (scope.to - scope.from), scope.to - scope.from);
     });
     box.addEventListener('pointerup', (event) => {
       const px = event.clientX - lanes[0].canvas.getBoundingClientRect().left;
-      if (grip && !grip.scrub && !grip.moved) Player.seek(when(clamp(px, 0, width)));
+      if (grip && !grip.scrub && !grip.moved) Player.seek(when(clamp(px, 0, scope.width)));
       grip = null;
     });
     box.addEventListener('pointercancel', () => (grip = null));
@@ -379,7 +152,7 @@ const Timeline = (() => {
         const ms = when(event.clientX - lanes[0].canvas.getBoundingClientRect().left);
         const onRuler = laneAt(event)?.ruler || laneAt(event)?.film;
         if (event.ctrlKey || event.metaKey || (onRuler && event.deltaY)) zoom(Math.exp(clamp(event.deltaY, -120, 120) / 300), ms);
-        else if (event.deltaX || event.shiftKey) view(from + ((event.deltaX || event.deltaY) / width) * (to - from), to - from);
+        else if (event.deltaX || event.shiftKey) view(scope.from + ((event.deltaX || event.deltaY) / scope.width) * (scope.to - scope.from), scope.to - scope.from);
         else return;
         event.preventDefault();
       },
@@ -391,34 +164,25 @@ const Timeline = (() => {
     const move = (event) => {
       if (!event.buttons) return;
       const area = $('overview').getBoundingClientRect();
-      view(((event.clientX - area.left) / area.width) * DURATION - (to - from) / 2, to - from);
+      view(((event.clientX - area.left) / area.width) * DURATION - (scope.to - scope.from) / 2, scope.to - scope.from);
     };
     $('overview').addEventListener('pointerdown', (event) => ($('overview').setPointerCapture(event.pointerId), move(event)));
     $('overview').addEventListener('pointermove', move);
-  }
-
-  function loadFilm() {
-    const story = PICTURES.filter((p) => p.shot === undefined);
-    film = (PICTURES.length <= MANY_PICTURES || !story.length ? PICTURES : story).map((p) => ({ ms: p.ms, image: new Image(), picture: p }));
-    for (const { image, picture } of film) {
-      image.onload = redraw;
-      image.src = source(picture);
-    }
   }
 
   return {
     zoom,
     whole: () => view(0, DURATION),
     repaint() {
-      colours.clear();
+      Paint.forgetColours();
       redraw();
     },
     start() {
-      box.append(probe);
+      Paint.start(box);
       add({ ruler: true });
       if (PICTURES.length) add({ film: true, label: 'Frames' });
       Lanes().forEach(add);
-      loadFilm();
+      Paint.loadFilm(redraw);
       new ResizeObserver(measure).observe(box);
       wireDrag();
       wireWheel();
@@ -427,8 +191,8 @@ const Timeline = (() => {
       $('out').addEventListener('click', () => zoom(2));
       $('whole').addEventListener('click', () => view(0, DURATION));
       hear('time', place);
-      hear('marks', (found) => ((marks = found), redraw()));
-      hear('picked', ({ ms, evidence }) => ((picked = evidence), reach(ms), redraw()));
+      hear('marks', (found) => ((scope.marks = found), redraw()));
+      hear('picked', ({ ms, evidence }) => ((scope.picked = evidence), reach(ms), redraw()));
       measure();
     },
   };

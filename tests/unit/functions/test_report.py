@@ -23,20 +23,18 @@ from functions.report.vtt import COLUMNS, captions_vtt, cues_of, width
 from functions.report.words import clock, span_length
 from kadr.contracts.artifact import Artifact, ArtifactSpec
 from kadr.contracts.component import REGISTRY
+from tests.unit.functions.report_artifacts import captions, shots, speech
 from tests.unit.functions.report_fixture import (
     HOSTILE,
     MemoryRun,
-    captions,
     complete,
     digest,
     empty,
     hostile,
     long,
     partial,
-    shots,
     sightless,
     silent,
-    speech,
 )
 
 RUNS = {f.__name__: f for f in (complete, partial, silent, sightless, empty, hostile)}

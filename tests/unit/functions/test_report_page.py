@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from functions.report.component import ReportParams, report
+from tests.unit.functions.report_artifacts import painted
 from tests.unit.functions.report_fixture import (
     HOSTILE,
     MemoryRun,
@@ -20,7 +21,6 @@ from tests.unit.functions.report_fixture import (
     empty,
     hostile,
     long,
-    painted,
     partial,
     sightless,
     silent,
