@@ -39,6 +39,7 @@ def _row(job: Job) -> dict[str, Any]:
         "tasks": {"computed": job.run.computed, "in_all": sum(c.tasks for c in summaries.values())},
         "found": found(_insights(job)),
         "missing": {n: c.reason for n, c in summaries.items() if c.state in ("failed", "blocked", "partial")},
+        "blocked": [n for n, c in summaries.items() if c.state == "blocked"],
         "report": str(job.out / "report.html"),
         "insights": str(job.out / "insights.json"),
         "captions": str(job.out / "captions.vtt"),
@@ -55,8 +56,10 @@ def _insights(job: Job) -> Mapping[str, Any]:
 
 def found(insights: Mapping[str, Any]) -> dict[str, int]:
     """How many of each kind an ``insights.json`` has."""
-    kinds = ("shots", "scenes", "transcript", "speakers", "texts", "objects", "faces", "passages")
-    return {kind: len(insights[kind]) for kind in kinds if insights.get(kind)}
+    words = sum(len(segment["words"]) for segment in insights.get("transcript", ()))
+    kinds = ("shots", "scenes", "speakers", "texts", "objects", "faces", "passages")
+    counts = {kind: len(insights[kind]) for kind in kinds if insights.get(kind)}
+    return {**({"words": words} if words else {}), **counts}
 
 
 def _print(row: Mapping[str, Any]) -> None:
@@ -77,7 +80,8 @@ def _print(row: Mapping[str, Any]) -> None:
     cells = {
         "found": counts or "nothing",
         "took": f"{row['seconds']:.1f} s{speed}; {row['tasks']['computed']} of {row['tasks']['in_all']} tasks computed",
-        **{f"missing {name}": reason for name, reason in row["missing"].items()},
+        **{name: reason for name, reason in row["missing"].items() if name not in row["blocked"]},
+        **({"not done": f"{', '.join(row['blocked'])}: they need what failed"} if row["blocked"] else {}),
         "report": row["report"],
         "data": f"{row['insights']}, {row['captions']}",
         "run": row["run_id"],

@@ -75,7 +75,9 @@ class ArtifactSpec(BaseModel):
     def _checked_array(self, name: str, array: np.ndarray, lengths: dict[str, int]) -> np.ndarray:
         spec = self.arrays[name]
         if array.ndim != len(spec.dims):
-            raise InvalidArtifact(f"{self.name}.{name}: shape {array.shape} does not fit dimensions {spec.dims}")
+            raise InvalidArtifact(
+                f"{self.name}.{name}: shape {array.shape} does not fit dimensions {spec.dims}"
+            )
         for dim, length in zip(spec.dims, array.shape, strict=True):
             expected = dim if isinstance(dim, int) else lengths.setdefault(dim, length)
             if expected != length:

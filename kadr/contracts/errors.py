@@ -52,7 +52,7 @@ class StoreFailure(KadrError):
 
 
 class NoSpaceLeft(StoreFailure):
-    """The store has no space left: free some, or point --store elsewhere, then run the same command to resume."""
+    """There is no space left in the store: free some, then run the same command to resume (or set KADR_HOME elsewhere)."""
 
     status = 507
 
@@ -120,4 +120,4 @@ class Interrupted(KadrError):
 
     status = 503
     retryable = True
-    exit_code = 130
+    exit_code: int = 130

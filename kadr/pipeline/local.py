@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kadr.contracts.errors import Interrupted, PayloadExpired, WorkerDied
+from kadr.contracts.errors import Interrupted, NoSpaceLeft, PayloadExpired, WorkerDied
 from kadr.contracts.keys import jcs
 from kadr.contracts.manifest import Manifest
 from kadr.contracts.run import Failure, Record, Request, TaskState
@@ -262,7 +262,12 @@ class Coordinator:
             self._failed(run, spec, message)
 
     def _failed(self, run: LocalRun, spec: TaskSpec, message: Finished) -> None:
-        """A retryable failure is tried again, alone if it took its process down; any other is the run's record."""
+        """A retryable failure is tried again, alone if it took its process down; any other is the run's record.
+
+        A full store is nobody's failure and could not be recorded: the run stops here, open, to be resumed.
+        """
+        if message.code == NoSpaceLeft.__name__:
+            raise NoSpaceLeft(message.message)
         run.attempts[spec.task, spec.key] += 1
         attempts = run.attempts[spec.task, spec.key]
         if message.code == PayloadExpired.__name__ and attempts < ATTEMPTS and self._rearm(run, spec):

@@ -13,7 +13,7 @@ import pytest
 
 from inference.registry import Registry
 from tests.e2e.conftest import REEL, Kadr
-from tests.media_files import write_video
+from tests.media_files import numbered, write_video
 
 CHEAP = ("--only", "shots,quality,loudness,voice")
 Make = Callable[[Path], None]
@@ -32,9 +32,9 @@ def cut_header(path: Path) -> None:
     [
         ("empty.mp4", lambda p: p.write_bytes(b""), "empty"),
         ("text.mp4", lambda p: p.write_text("Dear diary, today I was not a video.\n" * 50), "text"),
-        ("noise.mp4", lambda p: p.write_bytes(bytes(range(256)) * 400), "not a video"),
+        ("noise.mp4", lambda p: p.write_bytes(bytes(range(256)) * 400), "no video"),
         ("header.mp4", cut_header, "truncated|moov|header"),
-        ("list.mp4", lambda p: p.write_text("ffconcat version 1.0\nfile /etc/hostname\n"), "text|list|not a video"),
+        ("list.mp4", lambda p: p.write_text("ffconcat version 1.0\nfile /etc/hostname\n"), "text"),
     ],
 )  # fmt: skip
 def test_what_is_no_video_fails_with_a_reason(
@@ -51,7 +51,7 @@ def test_what_is_no_video_fails_with_a_reason(
 
 def test_a_bad_video_among_good_ones_does_not_stop_them(kadr: Kadr, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.mp4", tmp_path / "bad.mp4"
-    write_video(good, seconds=3)
+    write_video(good, numbered(75), tone_s=3.0)
     bad.write_bytes(b"")
     said = kadr("analyze", bad, good, *CHEAP, "--out", tmp_path / "out", "--json")
     statuses = {v["video"]: v["status"] for v in said.events("summary")[0]["videos"]}
@@ -61,9 +61,9 @@ def test_a_bad_video_among_good_ones_does_not_stop_them(kadr: Kadr, tmp_path: Pa
 
 
 def test_no_audio_and_audio_only_are_complete_with_what_there_is(kadr: Kadr, tmp_path: Path) -> None:
-    silent, heard = tmp_path / "silent.mp4", tmp_path / "heard.wav"
-    write_video(silent, seconds=3, audio=False)
-    shutil.copy(Path(__file__).parents[1] / "data" / HEARD, heard)
+    silent, heard = tmp_path / "silent.mp4", tmp_path / "heard.flac"
+    write_video(silent, numbered(75))
+    shutil.copy(Path(__file__).parents[1] / "data" / "two_cities.flac", heard)
     for path, lane in ((silent, "transcript"), (heard, "shots")):
         said = kadr("analyze", path, *CHEAP, "--out", tmp_path / path.stem, "--json")
         assert said.code == 0, said.out
@@ -105,7 +105,7 @@ def test_a_model_file_with_a_wrong_digest_fails_its_component_only(kadr: Kadr, t
     weights.write_bytes(bytes(body))
     assert Registry(own_cards=(cards,)).card("nanodet").name == "nanodet"
     video = tmp_path / "v.mp4"
-    write_video(video, seconds=2)
+    write_video(video, numbered(50), tone_s=2.0)
     said = kadr(
         "analyze",
         video,
@@ -117,9 +117,7 @@ def test_a_model_file_with_a_wrong_digest_fails_its_component_only(kadr: Kadr, t
         KADR_MODELS=str(cards),
     )
     assert said.code == 3
-    assert (
-        "kadr models pull" in said.video["missing"]["objects"] or "digest" in said.video["missing"]["objects"]
-    )
+    assert "is not the file that the card of nanodet names" in said.video["missing"]["objects"]
     assert "quality" not in said.video["missing"]
 
 
@@ -147,7 +145,7 @@ def test_no_space_left_is_said_and_the_run_resumes(kadr: Kadr, tmp_path: Path) -
     assert "no space" in done.stdout.lower()
     again = kadr(*arguments)
     assert again.code == 0, again.out
-    assert again.events("run.admitted")[0]["how"] in ("resumed", "retried")
+    assert again.events("run.admitted")[0]["how"] == "resumed"
 
 
 def test_a_component_that_raises_leaves_its_reason_and_the_rest_is_done(kadr: Kadr, tmp_path: Path) -> None:
@@ -164,10 +162,10 @@ def test_a_component_that_raises_leaves_its_reason_and_the_rest_is_done(kadr: Ka
     path = copy / "functions/loudness/component.py"
     text = path.read_text()
     path.write_text(
-        text.replace("    return Artifact(", "    raise ZeroDivisionError('a bug')\n    return Artifact(")
+        text.replace("    power = levels", "    raise ZeroDivisionError('a bug')\n    power = levels")
     )
     video = tmp_path / "v.mp4"
-    write_video(video, seconds=2)
+    write_video(video, numbered(50), tone_s=2.0)
     done = subprocess.run(
         kadr.command("analyze", video, "--only", "loudness,quality", "--out", tmp_path / "o", "--json"),
         env={**kadr.environment, "PYTHONPATH": str(copy)}, cwd=copy, capture_output=True, text=True, check=False,
@@ -177,6 +175,3 @@ def test_a_component_that_raises_leaves_its_reason_and_the_rest_is_done(kadr: Ka
     assert summary["missing"] == {"loudness": "a bug"}
     failed = list((kadr.home / "store/state").glob("*/*/1/loudness.*.failed.json"))
     assert "ZeroDivisionError" in failed[0].read_text()
-
-
-HEARD = "speech.flac"
