@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-MAX_DURATION_MS = 7 * 24 * 3_600_000
-"""Time stamps beyond a week are taken for damage."""
+MAX_DURATION_MS = 48 * 3_600_000
+"""Time stamps beyond two days are taken for damage."""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,9 @@ _TOLERANCE_MS = 40
 """Time stamps may disagree with the count of samples by so much before silence is filled in or samples are dropped."""
 _RATES = (8_000, 192_000)
 _MIXABLE_CHANNELS = 8
+_LONG_SILENCE_S = 10
+_BLOCKS = 10
+"""Of levels, a second."""
 _SEEK_MS = 2_000
 
 
@@ -73,13 +76,18 @@ def hear(
             raise VideoUnreadable(
                 f"The file has no audio stream {index} any more: was it changed while Kadr read it?"
             )
-        listener = _Listener(stream, probe["origin_us"], from_ms or 0, to_ms or MAX_DURATION_MS)
+        listener = _Listener(stream, probe["origin_us"], from_ms or 0, _end_ms(probe, to_ms))
         if from_ms:
             listener.seek(container, from_ms)
         for frame in listener.frames(container):
             if listener.take(frame):
                 break
         return listener.finish()
+
+
+def _end_ms(probe: Mapping[str, Any], to_ms: int | None) -> int:
+    last_ms = int(probe["duration_ms"]) or MAX_DURATION_MS
+    return last_ms if to_ms is None else min(to_ms, last_ms)
 
 
 class _Listener:
@@ -90,7 +98,7 @@ class _Listener:
         self._clock = Clock(stream.time_base or Fraction(1, stream.rate or AUDIO_RATE), origin_us)
         self._rate = min(max(stream.rate or 48_000, _RATES[0]), _RATES[1])
         self._from_ms = from_ms
-        self._limit = (to_ms - from_ms) * self._rate // 1000
+        self._limit = max(0, to_ms - from_ms) * self._rate // 1000
         self._written = 0
         self._errors = 0
         self._begun = False
@@ -193,6 +201,7 @@ class _Mixer:
         self._waiting: list[np.ndarray[Any, Any]] = []
         self._waits = 0
         self._sent = 0
+        self._measured: list[Levels] = []
 
     def push(self, samples: np.ndarray[Any, Any]) -> None:
         self._waiting.append(samples)
@@ -201,14 +210,38 @@ class _Mixer:
             self._flush()
 
     def silence(self, count: int) -> int:
-        for at in range(0, count, self._rate):
-            self.push(np.zeros((self.channels, min(self._rate, count - at)), dtype=np.float32))
+        """``count`` samples of silence; of a long one whole seconds cost nothing, as no filter remembers what was before."""
+        if count >= _LONG_SILENCE_S * self._rate:
+            # A second of it sounds out what came before; the skip lies between full seconds, as blocks of levels do.
+            total = self._sent + self._waits + count
+            self._zeros(-(self._sent + self._waits) % self._rate + self._rate)
+            self._skip((total - self._sent - self._waits) // self._rate)
+            self._zeros(total - self._sent - self._waits)
+        else:
+            self._zeros(count)
         return count
 
     def finish(self) -> tuple[np.ndarray[Any, Any], Levels]:
         self._flush()
         self._keep(self._resampler.resample(None))
-        return self._blob.finish(), self._meter.finish()
+        measured = [*self._measured, self._meter.finish()]
+        power, peak = (np.concatenate([getattr(m, name) for m in measured]) for name in ("power", "peak"))
+        return self._blob.finish(), Levels(power, peak)
+
+    def _zeros(self, count: int) -> None:
+        for at in range(0, count, self._rate):
+            self.push(np.zeros((self.channels, min(self._rate, count - at)), dtype=np.float32))
+
+    def _skip(self, seconds: int) -> None:
+        """From a full second to another, with filters that start anew behind it."""
+        self._flush()
+        self._keep(self._resampler.resample(None))
+        blocks = seconds * _BLOCKS
+        self._measured += [self._meter.finish(), Levels(np.zeros(blocks), np.zeros(blocks, dtype=np.float32))]
+        self._meter = LevelMeter(self._rate, self.channels)
+        self._resampler = AudioResampler("s16", "mono", AUDIO_RATE)
+        self._sent += seconds * self._rate
+        self._blob.pad(self._sent * AUDIO_RATE // self._rate - len(self._blob))
 
     def _flush(self) -> None:
         if not self._waits:

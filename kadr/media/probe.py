@@ -9,6 +9,7 @@ from typing import Any
 
 import av.error
 import numpy as np
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
@@ -24,6 +25,7 @@ from kadr.media.source import MAX_PIXELS, open_container, video_stream
 _HDR_TRANSFERS = (16, 18)
 """PQ (SMPTE ST 2084) and HLG (ARIB STD-B67), by their numbers in ITU-T H.273."""
 _FIRST_PACKETS = 250
+_PRIMING_US = 200_000
 _MAX_TEXTS, _MAX_TEXT = 200, 500
 
 
@@ -45,43 +47,67 @@ def probe_source(source: SourceFile) -> Probed:
         video = _chosen_video(container, warnings)
         number = None if video is None else video.index
         first = _first_frame(container, video) if video else None
+    origin_us, index = _indexed(source, number, warnings)
     with open_container(source) as container:
         video = None if number is None else video_stream(container, number)
-        facts, index = _read(container, video, first, warnings)
-    facts["size_bytes"] = source.size
-    return Probed(facts, index)
+        facts = _facts(container, video, first, origin_us, index, warnings)
+    return Probed(facts | {"size_bytes": source.size}, index)
 
 
-def _read(
-    container: InputContainer, video: VideoStream | None, first: VideoFrame | None, warnings: list[str]
-) -> tuple[dict[str, Any], SampleIndex]:
-    audio = [s for s in container.streams.audio if s.codec_context is not None]
-    if video is None and not audio:
-        raise VideoUnreadable(
-            "There is neither video nor audio in this file that Kadr can decode" + _because(warnings)
-        )
-    origin_us = container.start_time or 0
-    index = scan(container, video.index if video else None, [s.index for s in audio], origin_us)
+def _indexed(source: SourceFile, number: int | None, warnings: list[str]) -> tuple[int, SampleIndex]:
+    """The container's time that is 0 on the timeline, and the index. Starts in headers are guesses: packets may come earlier."""
+    early_us: int | None = None
+    while True:
+        with open_container(source) as container:
+            audio = [s.index for s in _audio(container)]
+            if number is None and not audio:
+                nothing = "There is neither video nor audio in this file that Kadr can decode"
+                raise VideoUnreadable(nothing + _because(warnings))
+            origin_us = (container.start_time or 0) + (early_us or 0)
+            index = scan(container, number, audio, origin_us)
+        found_us = _earliest_us(index, number)
+        if early_us is not None or found_us >= 0:
+            return origin_us, index
+        early_us = found_us
+
+
+def _earliest_us(index: SampleIndex, video: int | None) -> int:
+    """Negative where packets that are seen or heard come before 0. A little audio before 0 is what decoders drop."""
+    starts = {n: e.first_us for n, e in index.extents.items() if e.first_us is not None}
+    return min((us for n, us in starts.items() if n == video or us < -_PRIMING_US), default=0)
+
+
+def _audio(container: InputContainer) -> list[AudioStream]:
+    return [s for s in container.streams.audio if s.codec_context is not None]
+
+
+def _facts(
+    container: InputContainer,
+    video: VideoStream | None,
+    first: VideoFrame | None,
+    origin_us: int,
+    index: SampleIndex,
+    warnings: list[str],
+) -> dict[str, Any]:
     if video is not None and first is None:
         warnings.append("no picture could be decoded from the beginning of the video")
     if index.truncated:
         warnings.append(f"reading stopped before the end of the file: {index.truncated}")
     video_facts = _video_facts(video, first, index) if video else None
-    facts = {
+    return {
         "container": container.format.name,
         "duration_ms": max(
             _duration_ms(container, index, warnings), video_facts["end_ms"] if video_facts else 0
         ),
         "origin_us": origin_us,
         "video": video_facts,
-        "audio": [_audio_facts(s, index.extents.get(s.index)) for s in audio],
+        "audio": [_audio_facts(s, index.extents.get(s.index)) for s in _audio(container)],
         "subtitles": [_stream_facts(s) for s in container.streams.subtitles if s.codec_context is not None],
         "chapters": _chapters(container, origin_us),
         "tags": _texts(container.metadata),
         "attached_pictures": sum(_attached(s) for s in container.streams.video),
         "warnings": warnings,
     }
-    return facts, index
 
 
 def _chosen_video(container: InputContainer, warnings: list[str]) -> VideoStream | None:

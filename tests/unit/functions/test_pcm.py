@@ -53,6 +53,19 @@ def test_a_gap_is_silence(tmp_path: Path) -> None:
     assert levels["power"][7:10].max() < 1e-6
 
 
+def test_a_long_gap_costs_nothing_and_shifts_nothing(tmp_path: Path) -> None:
+    hour_ms = 3_600_000
+    source = write_video(tmp_path / "a.mkv", numbered(2), tone_s=1.0, tone_start_ms=330, tone_gap_ms=hour_ms)
+    sound, levels = heard(source)
+    start, end = loud_span_ms(sound)
+    assert (start, end) == pytest.approx((330, hour_ms + 1330), abs=3)
+    assert len(sound["samples"]) == pytest.approx(16 * (hour_ms + 1330), abs=32)
+    assert len(levels["power"]) == (hour_ms + 1330) // 100
+    loud = set(np.nonzero(levels["power"] > 0.1)[0].tolist())
+    assert {4, 5, 6, 7, 36_009, 36_010, 36_011, 36_012} <= loud
+    assert loud <= {*range(3, 9), *range(36_008, 36_014)}
+
+
 def test_levels_do_not_depend_on_the_sample_format(tmp_path: Path) -> None:
     levels = [
         heard(write_video(tmp_path / f"v.{s}", tone_s=1.0))[1]["power"][3:7].mean()

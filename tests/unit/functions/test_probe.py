@@ -126,3 +126,12 @@ def test_a_size_bomb_is_refused(tmp_path: Path, declared: int) -> None:
             container.mux(packet)
     with pytest.raises(VideoUnreadable, match=r"67 million pixels"):
         probed(FileSource(tmp_path / "bomb.mov"))
+
+
+def test_a_start_that_the_header_gets_wrong(tmp_path: Path) -> None:
+    # FFmpeg takes the sound's start for the picture's when there are only two pictures before it.
+    source = write_video(tmp_path / "v.mkv", numbered(2), tone_s=1.0, tone_start_ms=330)
+    found = facts(source)
+    assert found["origin_us"] == 0
+    assert found["video"]["start_ms"] == 0  # type: ignore[index]
+    assert found["audio"][0]["start_ms"] == 330  # type: ignore[index]
