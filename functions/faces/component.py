@@ -118,7 +118,7 @@ def merge_faces(parts: Sequence[Part], params: FaceParams) -> Artifact:
     parts=CANDIDATES,
     models=[DETECTOR],
     model_params={"emotion": {"True": (EXPRESSIONS,)}},
-    needs=Resources(cpu=1, memory_mb=200, gpu_memory_mb=100, seconds_per_minute=3.0),
+    needs=Resources(cpu=1, memory_mb=260, gpu_memory_mb=100, seconds_per_minute=2.6),
     merge=merge_faces,
     merge_params=("threshold", "min_lone_peak"),
 )

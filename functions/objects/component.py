@@ -96,7 +96,7 @@ def link_tracks(parts: Sequence[Part], params: ObjectParams) -> Artifact:
     makes=OBJECTS,
     parts=CANDIDATES,
     models=[MODEL],
-    needs=Resources(cpu=1, memory_mb=250, gpu_memory_mb=200, seconds_per_minute=5.0),
+    needs=Resources(cpu=1, memory_mb=350, gpu_memory_mb=200, seconds_per_minute=4.3),
     merge=link_tracks,
     merge_params=("threshold", "min_peak", "min_lone_peak", "classes"),
 )
