@@ -90,12 +90,13 @@ def test_killed_at_random_moments_it_resumes_to_the_same_digests(
 
 
 def test_two_processes_on_one_video_share_the_work(kadr: Kadr, tmp_path: Path, started: Register) -> None:
-    logs = [tmp_path / "one", tmp_path / "two"]
+    logs = [tmp_path / "one.log", tmp_path / "two.log"]
     both = [
-        started(kadr.start("analyze", REEL, *PARTS, "--out", tmp_path / log.name, "--json", log=log))
+        started(kadr.start("analyze", REEL, *PARTS, "--out", tmp_path / log.stem, "--json", log=log))
         for log in logs
     ]
-    assert [p.wait(timeout=240) for p in both] == [0, 0]
+    codes = [p.wait(timeout=240) for p in both]
+    assert codes == [0, 0], [log.read_text()[-3000:] for log in logs]
     computed = Counter(
         e["task"]
         for log in logs
