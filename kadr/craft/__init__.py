@@ -1,1 +1,1 @@
-"""What several components' crafts share: geometry of boxes and the linking of detections into tracks. Pure functions of arrays."""
+"""What several components' crafts share: pictures for models, boxes, looks, and linking into tracks. Pure; knows no storage and no models."""
