@@ -1,1 +1,1 @@
-"""What several components' crafts share: pictures for models, boxes, looks, and linking into tracks. Pure; knows no storage and no models."""
+"""What several components' crafts share: pictures for models, boxes, looks, and linking into tracks. Pure functions."""
