@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 
 from kadr.contracts.media import SourceFile
 from kadr.media.clock import Clock
-from kadr.media.source import MAX_PIXELS, open_container, video_stream
+from kadr.media.source import MAX_PIXELS, open_container, packets, video_stream
 
 _STEPS_BACK_MS: tuple[int | None, ...] = (0, 1_000, 5_000, 20_000, 80_000, None)
 """How far before the chunk to seek until a key frame at or before its start is found; None: from the beginning."""
@@ -90,12 +90,12 @@ def frames_shown(
 
     ``threads`` = 0 lets FFmpeg choose. Damaged packets are skipped and noted in ``damage``.
     """
-    with _positioned(source, facts, start_ms) as (stream, packets):
+    with _positioned(source, facts, start_ms) as (stream, found):
         context = stream.codec_context
         context.options = {"max_pixels": str(MAX_PIXELS)}
         context.thread_type, context.thread_count = "AUTO", threads
         last_ms = -1
-        for ms, frame in _timed(_decoded(stream, packets, _clock(stream, facts), damage), facts):
+        for ms, frame in _timed(_decoded(stream, found, _clock(stream, facts), damage), facts):
             if ms <= last_ms:
                 continue
             damage.shown(ms)
@@ -122,10 +122,10 @@ def _timed(
 
 
 def _decoded(
-    stream: VideoStream, packets: Iterator[Packet[Any]], clock: Clock, damage: Damage
+    stream: VideoStream, found: Iterator[Packet[Any]], clock: Clock, damage: Damage
 ) -> Iterator[tuple[int | None, VideoFrame]]:
     last_ms = 0
-    for packet in packets:
+    for packet in found:
         ticks = packet.pts if packet.pts is not None else packet.dts
         fed_ms = None if ticks is None or not packet.size else clock.ms(ticks)
         damage.feed(None if packet.is_discard else fed_ms)
@@ -169,23 +169,14 @@ def _key_packet(
         return None
     try:
         container.seek(clock.ticks_after(start_ms - back_ms), stream=stream)
-        for packet in container.demux(stream):
-            if packet.size and packet.is_keyframe and not packet.is_discard:
-                return packet if packet.pts is not None and clock.ms(packet.pts) <= start_ms else None
     except (av.error.FFmpegError, PermissionError):
         return None
-    return None
+    keys = (p for p in packets(container, stream) if p.size and p.is_keyframe and not p.is_discard)
+    first = next(keys, None)
+    return first if first and first.pts is not None and clock.ms(first.pts) <= start_ms else None
 
 
 def _readable(container: InputContainer, stream: VideoStream) -> Iterator[Packet[Any]]:
-    """Packets until the end, or until the file cannot be read further; then the empty packet that flushes the decoder."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except (av.error.FFmpegError, PermissionError):
-            yield Packet()
-            return
-        if packet is None:
-            return
-        yield packet
+    """Packets to the end, or as far as the file can be read; then the empty packet that flushes the decoder."""
+    yield from packets(container, stream)
+    yield Packet()

@@ -6,11 +6,11 @@ from array import array
 from dataclasses import dataclass, field
 from typing import Any
 
-import av.error
 from av.container import InputContainer
 from av.packet import Packet
 
 from kadr.media.clock import MAX_DURATION_MS, Clock
+from kadr.media.source import packets
 
 _KEY_DISTANCE_MS = 250
 """Key frames closer than this to the last one listed are left out, so that the index stays small for all-intra video."""
@@ -69,12 +69,11 @@ def scan(container: InputContainer, video: int | None, audio: list[int], origin_
     )
     if not index.extents:
         return index
-    try:
-        for packet in container.demux(streams):
-            if packet.size:
-                _note(index, packet, packet.stream_index == video)
-    except (av.error.FFmpegError, PermissionError) as error:
-        index.truncated = str(error)
+    said: list[str] = []
+    for packet in packets(container, *streams, said=said):
+        if packet.size:
+            _note(index, packet, packet.stream_index == video)
+    index.truncated = said[0] if said else None
     return index
 
 

@@ -19,7 +19,7 @@ from kadr.contracts.media import AUDIO_RATE, SourceFile
 from kadr.media.blob import Blob
 from kadr.media.clock import MAX_DURATION_MS, Clock
 from kadr.media.levels import LevelMeter, Levels
-from kadr.media.source import open_container
+from kadr.media.source import open_container, packets
 
 _TOLERANCE_MS = 40
 """Time stamps may disagree with the count of samples by so much before silence is filled in or samples are dropped."""
@@ -113,20 +113,15 @@ class _Listener:
                 return
 
     def frames(self, container: InputContainer) -> Iterator[AudioFrame]:
-        packets = container.demux(self._stream)
-        while True:
+        for packet in packets(container, self._stream):
             try:
-                packet = next(packets, None)
-            except (av.error.FFmpegError, PermissionError):
-                return
-            if packet is None:
-                return
-            try:
-                yield from packet.decode()
+                found: list[Any] = packet.decode()
             except av.error.EOFError:
                 return
             except av.error.FFmpegError:
                 self._errors += 1
+                continue
+            yield from found
 
     def take(self, frame: AudioFrame) -> bool:
         """Hear ``frame``; True when the end of what is wanted has been reached."""

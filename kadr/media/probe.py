@@ -20,7 +20,7 @@ from kadr.contracts.media import SourceFile
 from kadr.media.clock import Clock
 from kadr.media.geometry import displayed_size, orientation_of, rotation_of
 from kadr.media.index import SampleIndex, StreamExtent, scan
-from kadr.media.source import MAX_PIXELS, open_container, video_stream
+from kadr.media.source import MAX_PIXELS, open_container, packets, video_stream
 
 _HDR_TRANSFERS = (16, 18)
 """PQ (SMPTE ST 2084) and HLG (ARIB STD-B67), by their numbers in ITU-T H.273."""
@@ -132,12 +132,9 @@ def _chosen_video(container: InputContainer, warnings: list[str]) -> VideoStream
 
 def _first_frame(container: InputContainer, video: VideoStream) -> VideoFrame | None:
     video.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-    try:
-        for packet in itertools.islice(container.demux(video), _FIRST_PACKETS):
-            for frame in _decoded(packet):
-                return frame
-    except (av.error.FFmpegError, PermissionError):
-        return None
+    for packet in itertools.islice(packets(container, video), _FIRST_PACKETS):
+        for frame in _decoded(packet):
+            return frame
     return None
 
 

@@ -12,6 +12,8 @@ from typing import Any, BinaryIO, NoReturn
 import av
 import av.error
 from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from kadr.contracts.errors import VideoUnreadable
@@ -129,6 +131,20 @@ def video_stream(container: InputContainer, index: int) -> VideoStream:
             f"The file has no video stream {index} any more: was it changed while Kadr read it?"
         )
     return found
+
+
+def packets(
+    container: InputContainer, *streams: Stream, said: list[str] | None = None
+) -> Iterator[Packet[Any]]:
+    """The packets of ``streams`` until the file ends or cannot be read further; why it cannot is appended to ``said``."""
+    try:
+        yield from container.demux(*streams)
+    except IndexError:
+        # PyAV 18.1 stumbles at the end over streams that it met only on the way; all packets are out by then.
+        return
+    except (av.error.FFmpegError, PermissionError) as error:
+        if said is not None:
+            said.append(str(error))
 
 
 def _opened(file: BinaryIO) -> InputContainer:

@@ -19,7 +19,7 @@ from av.subtitles.subtitle import AssSubtitle
 from kadr.contracts.errors import InvalidProfile
 from kadr.contracts.media import SourceFile
 from kadr.media.clock import Clock
-from kadr.media.source import open_container
+from kadr.media.source import open_container, packets
 
 TEXT_CODECS = frozenset({"subrip", "srt", "mov_text", "webvtt", "ass", "ssa", "text"})
 MAX_CUES = 50_000
@@ -74,13 +74,10 @@ def _normal(text: str) -> str:
 def _packet_cues(container: InputContainer, index: int, origin_us: int) -> Iterator[Cue]:
     stream = next(s for s in container.streams.subtitles if s.index == index)
     clock = Clock(stream.time_base or Fraction(1, 1000), origin_us)
-    try:
-        for packet in container.demux(stream):
-            if packet.size and packet.pts is not None:
-                text = "\n".join(_texts(packet))
-                yield Cue(clock.ms(packet.pts), clock.ms(packet.pts + (packet.duration or 0)), text)
-    except (av.error.FFmpegError, PermissionError):
-        return
+    for packet in packets(container, stream):
+        if packet.size and packet.pts is not None:
+            text = "\n".join(_texts(packet))
+            yield Cue(clock.ms(packet.pts), clock.ms(packet.pts + (packet.duration or 0)), text)
 
 
 def _texts(packet: Packet[Any]) -> Iterator[str]:
