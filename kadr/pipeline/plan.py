@@ -209,7 +209,7 @@ def _change(field_name: str, old: Any, new: Any) -> str | None:
 
 
 def _brief(value: Any) -> str:
-    text = "absent" if value is None else str(value)
+    text = "absent" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
     return text if len(text) <= 40 else f"{text[:12]}…"
 
 

@@ -34,7 +34,7 @@ def cut_header(path: Path) -> None:
         ("text.mp4", lambda p: p.write_text("Dear diary, today I was not a video.\n" * 50), "text"),
         ("noise.mp4", lambda p: p.write_bytes(bytes(range(256)) * 400), "no video"),
         ("header.mp4", cut_header, "truncated|moov|header"),
-        ("list.mp4", lambda p: p.write_text("ffconcat version 1.0\nfile /etc/hostname\n"), "text"),
+        ("list.mp4", lambda p: p.write_text("ffconcat version 1.0\nfile /etc/hostname\n"), "playlist"),
     ],
 )  # fmt: skip
 def test_what_is_no_video_fails_with_a_reason(

@@ -99,4 +99,4 @@ def test_a_failed_video_is_exit_code_1_and_its_reason_is_told(kadr: Kadr, tmp_pa
     (tmp_path / "text.mp4").write_text("this is no video")
     said = kadr("analyze", tmp_path / "text.mp4", "--only", "loudness")
     assert said.code == 1
-    assert "missing probe" in said.out
+    assert "This is text, not a video" in said.out

@@ -51,7 +51,9 @@ def test_key_order_of_json_does_not_matter(value: Any) -> None:
 @given(st.sampled_from(sorted(INGREDIENTS)), json_values)
 def test_every_ingredient_changes_the_key(field: str, value: Any) -> None:
     changed = {**INGREDIENTS, field: value}
-    assert (sha256_json(changed) == sha256_json(INGREDIENTS)) == (json.dumps(value) == json.dumps(INGREDIENTS[field]))
+    assert (sha256_json(changed) == sha256_json(INGREDIENTS)) == (
+        json.dumps(value) == json.dumps(INGREDIENTS[field])
+    )
 
 
 arrays = hnp.arrays(
