@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 CODE := kadr functions inference cli
 WEIGHTS := whisper_base
 
-.PHONY: demo test check lint types imports fmt catalog lock setup weights bench reel clean help
+.PHONY: help setup weights demo test check lint types imports catalog-drift catalog fmt bench lock reel clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -27,8 +27,11 @@ weights: $(READY) ## model weights that are too large for the repository
 demo: weights ## analyse the sample reel and say where to look
 	$(BIN)/kadr analyze samples/reel.mp4 --profile full --out demo
 
-test: weights ## all tests
-	$(BIN)/python -m pytest
+test: weights ## all tests, with line and branch coverage and its floor
+	@$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
 
 check: lint types imports catalog-drift ## what must hold of the code without running it
 
@@ -52,11 +55,8 @@ fmt: $(READY) ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-coverage: weights ## tests with line and branch coverage, and its floor
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
-	$(BIN)/coverage combine
-	$(BIN)/coverage report
+bench: weights ## a ten-minute video: speed, where the time goes, chunked against unchunked
+	$(BIN)/python tests/bench/long_video.py
 
 lock: $(READY) ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --group dev --override overrides.txt \

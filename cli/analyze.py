@@ -22,7 +22,8 @@ from cli.summary import summarise
 from kadr.contracts.errors import Interrupted, KadrError
 from kadr.contracts.run import RunStatus
 from kadr.pipeline.admission import Admitted, Asked, admit, identify
-from kadr.pipeline.local import Coordinator, LocalRun
+from kadr.pipeline.local import Coordinator
+from kadr.pipeline.localrun import LocalRun
 
 EXIT_PARTIAL, EXIT_FAILED = 3, 1
 

@@ -7,24 +7,23 @@ opens media: two child processes do, one confined to what opens the video, one f
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from kadr.contracts.errors import Interrupted, NoSpaceLeft, PayloadExpired, WorkerDied
 from kadr.contracts.keys import jcs
 from kadr.contracts.manifest import Manifest
-from kadr.contracts.run import Failure, Record, Request, TaskState
-from kadr.pipeline.admission import Admitted, load_objects
+from kadr.contracts.run import Failure, Record, TaskState
+from kadr.pipeline.admission import load_objects
 from kadr.pipeline.budget import Budget
 from kadr.pipeline.catalogue import Catalogue
 from kadr.pipeline.closing import close
-from kadr.pipeline.epochs import Stored
+from kadr.pipeline.localrun import LocalRun
 from kadr.pipeline.messages import Advanced, Finished, RenderSpec
 from kadr.pipeline.recording import lookup, record_cached
-from kadr.pipeline.spec import SourceRef, TaskSpec, spec_of
-from kadr.pipeline.state import Memo, RunState, Task, evaluate
+from kadr.pipeline.spec import TaskSpec, spec_of
+from kadr.pipeline.state import RunState, Task, evaluate
 from kadr.pipeline.workers import Flight, Host, ready
 from kadr.storage import layout
 from kadr.storage.claims import Claims
@@ -40,45 +39,6 @@ _NO_CHUNK: Mapping[str, Any] = {"chunk": None, "merge": False}
 
 Event = Mapping[str, Any]
 """What happened, as people's progress bars and ``--json`` see it: ``event``, ``run_id`` and the event's own fields."""
-
-
-@dataclass
-class LocalRun:
-    """A run under way in this process."""
-
-    request: Request
-    source: SourceRef
-    refresh: bool
-    video_href: str = ""
-    wants_report: bool = True
-    objects: dict[str, Stored] = field(default_factory=dict)
-    memo: Memo = field(default_factory=dict)
-    state: RunState | None = None
-    dirty: bool = True
-    flying: set[str] = field(default_factory=set)
-    missed: dict[str, TaskSpec] = field(default_factory=dict)
-    not_before: dict[str, float] = field(default_factory=dict)
-    attempts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    alone: set[str] = field(default_factory=set)
-    rearmed: dict[str, set[str]] = field(default_factory=dict)
-    """Tasks that wait for inputs whose payload had expired, and who makes those again."""
-    scanned: float = 0.0
-    computed: int = 0
-    duration_ms: int | None = None
-    manifest: Manifest | None = None
-    rendering: bool = False
-    files: tuple[str, ...] | None = None
-    error: Exception | None = None
-    ended: float = 0.0
-    """On the monotonic clock."""
-
-    @classmethod
-    def of(cls, admitted: Admitted, video_href: str, wants_report: bool = True) -> LocalRun:
-        return cls(admitted.request, admitted.source, admitted.refresh, video_href, wants_report)
-
-    @property
-    def finished(self) -> bool:
-        return self.files is not None or self.error is not None
 
 
 class Coordinator:
