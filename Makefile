@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-CODE := kadr functions inference cli
 WEIGHTS := whisper_base
 
 .PHONY: help setup weights demo test check lint types imports catalog-drift catalog fmt bench lock reel clean

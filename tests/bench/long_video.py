@@ -103,17 +103,19 @@ def compare(chunked: Path, unchunked: Path) -> None:
     many, one = (json.loads((p / "insights.json").read_text()) for p in (chunked, unchunked))
     print("\n## chunked against unchunked\n\n| what | chunked | unchunked | agree |\n|---|---:|---:|---:|")
     starts = [[s["start_ms"] for s in i["shots"]] for i in (many, one)]
-    _row("shots (within 80 ms)", *map(len, starts), matched(starts[0], starts[1], SHOT_TOLERANCE_MS))
+    _row("shots (within 80 ms)", starts, matched(starts[0], starts[1], SHOT_TOLERANCE_MS))
     for kind, label in (("texts", "text"), ("objects", "label"), ("faces", "emotion")):
         items = [[(str(x.get(label)), x["start_ms"], x["end_ms"]) for x in i[kind]] for i in (many, one)]
         if items[0] or items[1]:
-            _row(f"{kind} (same {label}, ends within 500 ms)", *map(len, items), alike(*items))
+            _row(f"{kind} (same {label}, ends within 500 ms)", items, alike(*items))
     words = [[w["text"] for s in i["transcript"] for w in s["words"]] for i in (many, one)]
-    same = sum(b.size for b in SequenceMatcher(None, *words, autojunk=False).get_matching_blocks())
-    _row("words (longest common)", *map(len, words), same)
+    same = sum(
+        b.size for b in SequenceMatcher(None, words[0], words[1], autojunk=False).get_matching_blocks()
+    )
+    _row("words (longest common)", words, same)
     for kind in ("sounds", "scenes"):
         spans = [[(str(x.get("label")), x["start_ms"], x["end_ms"]) for x in i[kind]] for i in (many, one)]
-        _row(kind, *map(len, spans), alike(*spans))
+        _row(kind, spans, alike(*spans))
 
 
 def matched(a: Sequence[int], b: Sequence[int], tolerance: int) -> int:
@@ -141,7 +143,8 @@ def alike(a: Sequence[tuple[str, int, int]], b: Sequence[tuple[str, int, int]]) 
     return hits
 
 
-def _row(what: str, many: int, one: int, agree: int) -> None:
+def _row(what: str, found: Sequence[Sequence[object]], agree: int) -> None:
+    many, one = map(len, found)
     print(f"| {what} | {many} | {one} | {agree} ({100 * agree / max(many, one, 1):.1f} %) |")
 
 
