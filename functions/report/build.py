@@ -20,6 +20,7 @@ from functions.report.insights import (
 from functions.report.missing import missing
 from functions.report.sources import Sources
 from functions.report.summary import summary
+from kadr.contracts.component import Stage
 
 
 def build(sources: Sources) -> Insights:
@@ -110,8 +111,14 @@ def _run(sources: Sources) -> Run:
         config_hash=manifest["config_hash"],
         kadr_version=manifest["kadr_version"],
         platform_id=manifest.get("platform_id") or "",
-        components=tuple(_component(n, f, sources.results(n)) for n, f in manifest["components"].items()),
+        components=tuple(_component(n, f, sources.results(n)) for n, f in _in_order(manifest["components"])),
     )
+
+
+def _in_order(components: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Stage after stage as the video goes through them, by name within one: canonical JSON has lost the run's order."""
+    stages = [stage.value for stage in Stage]
+    return sorted(components.items(), key=lambda item: (stages.index(item[1]["stage"]), item[0]))
 
 
 def _component(name: str, facts: Mapping[str, Any], results: tuple[ResultUsed, ...]) -> ComponentUsed:
