@@ -144,9 +144,9 @@ class _stoppable:
             self._before[number] = signal.signal(number, self._stop)
 
     def _stop(self, number: int, _: FrameType | None) -> None:
-        if self._signal:
-            raise KeyboardInterrupt
-        self._signal = number
+        again, self._signal = self._signal, number
+        if again or not self._coordinator.running:
+            raise Interrupted
         self._coordinator.stopping = True
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
 
+from cli.text import printable
 from kadr import __version__
 from kadr.contracts.errors import Interrupted, KadrError
 
@@ -52,11 +54,16 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # nobody reads on: say no more, not even at exit
+        sys.exit(141)
     except Interrupted as stopped:
         click.echo(str(stopped), err=True)
         sys.exit(stopped.exit_code)
     except KadrError as error:
-        click.echo(f"kadr: {error}", err=True)
+        click.echo(printable(f"kadr: {error}"), err=True)
         sys.exit(1)
 
 

@@ -15,6 +15,7 @@ from cli.compose import Machine, Question
 from cli.options import Choice, profile_options
 from cli.preview import duration_ms
 from cli.sources import Video, resolve
+from cli.text import printable
 from kadr.contracts.errors import InvalidObject, ObjectMissing
 from kadr.contracts.manifest import Manifest
 from kadr.contracts.run import RunStatus
@@ -110,8 +111,10 @@ def _print(plan: dict[str, Any]) -> None:
         verdict = row["verdict"]
         tasks = f"{row['misses']}/{row['hits'] + row['misses']}" if verdict != "depends" else "?"
         cells = (f"{row['stage']} {row['component']}", Text(verdict, colours[verdict]), tasks)
-        table.add_row(*cells, _interval(row["seconds_low"], row["seconds_high"]), Text("; ".join(row["why"])))
-    console.print(Text(plan["video"], "bold"), Text(f"{plan['duration_ms'] / 1000:.1f} s", "dim"))
+        table.add_row(
+            *cells, _interval(row["seconds_low"], row["seconds_high"]), Text(printable("; ".join(row["why"])))
+        )
+    console.print(Text(printable(plan["video"]), "bold"), Text(f"{plan['duration_ms'] / 1000:.1f} s", "dim"))
     console.print(table)
     console.print(Text(_said(plan)))
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cli.text import printable
 from cli.tracker import Tracker, clock
 from kadr.contracts.errors import KadrError
 from kadr.pipeline.admission import Admitted
@@ -82,7 +83,7 @@ class Lines:
     def __exit__(self, *_: object) -> None: ...
 
     def note(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        print(printable(text), file=sys.stderr, flush=True)
 
     def hashing(self, title: str, fraction: float) -> None: ...
 
@@ -135,7 +136,7 @@ class Bars:
         self._bars.stop()
 
     def note(self, text: str) -> None:
-        self._bars.console.print(text, style="dim", markup=False, highlight=False)
+        self._bars.console.print(printable(text), style="dim", markup=False, highlight=False)
 
     def _add(self, title: str, doing: str) -> TaskID:
         return self._bars.add_task("", total=1.0, title=_short(title), pace="", doing=doing)
@@ -186,5 +187,5 @@ def _pace(tracker: Tracker, row: RichTask) -> str:
 def _short(title: str, width: int = 28) -> str:
     from rich.markup import escape
 
-    printable = "".join(c if c.isprintable() else "?" for c in title)
-    return escape(printable if len(printable) <= width else f"{printable[: width - 1]}…")
+    shown = printable(title).replace("\n", "?")
+    return escape(shown if len(shown) <= width else f"{shown[: width - 1]}…")

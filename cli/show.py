@@ -20,6 +20,7 @@ from cli.compose import Machine
 from cli.sources import Video
 from cli.summary import found
 from cli.tables import print_json, print_table
+from cli.text import printable
 from cli.tracker import clock
 from kadr.contracts.errors import InvalidObject, ObjectMissing
 from kadr.contracts.manifest import ComponentSummary
@@ -215,7 +216,7 @@ def _print(run: Mapping[str, Any]) -> None:
     from rich.text import Text
 
     status = Text(run["status"], COLOURS.get(run["status"], "yellow"))
-    Console(file=sys.stdout, soft_wrap=True).print(Text(run["video"], "bold"), status)
+    Console(file=sys.stdout, soft_wrap=True).print(Text(printable(run["video"]), "bold"), status)
     epoch = f", epoch {run['epoch']}" if run["epoch"] > 1 else ""
     print(f"run {run['run_id']}, profile {run['profile']}, asked {_when(run['created_ms'])}{epoch}")
     if run["found"]:
@@ -226,7 +227,7 @@ def _print(run: Mapping[str, Any]) -> None:
     print_table(headers, rows, right=("tasks", "computed", "cached", "seconds"))
     print()
     for line in _remarks(run):
-        print(line)
+        print(printable(line))
 
 
 def _row(name: str, c: Mapping[str, Any]) -> tuple[object, ...]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cli.text import printable
 from kadr.storage.files import FileStore
 
 if TYPE_CHECKING:
@@ -70,9 +71,9 @@ def _print(row: Mapping[str, Any]) -> None:
     console = Console(file=sys.stdout)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     colour = {"complete": "green", "partial": "yellow"}.get(row["status"], "red")
-    console.print(Text(row["video"], "bold"), Text(row["status"], colour))
+    console.print(Text(printable(row["video"]), "bold"), Text(row["status"], colour))
     if "error" in row:
-        console.print(Text(f"  {row['error']}"))
+        console.print(Text(printable(f"  {row['error']}")))
         return
     counts = ", ".join(f"{n} {kind}" for kind, n in row["found"].items())
     media = (row["duration_ms"] or 0) / 1000
@@ -87,5 +88,5 @@ def _print(row: Mapping[str, Any]) -> None:
         "run": row["run_id"],
     }
     for name, value in cells.items():
-        table.add_row(Text(f"  {name}", "dim"), Text(value, overflow="fold"))
+        table.add_row(Text(f"  {name}", "dim"), Text(printable(value), overflow="fold"))
     console.print(table)

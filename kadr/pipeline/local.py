@@ -61,6 +61,7 @@ class Coordinator:
         self.budget = budget
         self.on_event = on_event
         self.stopping = False
+        self.running = False
         self._sources = {
             n for n, e in catalogue.components.items() if any(r.kind == "source" for r in e.reads)
         }
@@ -68,6 +69,7 @@ class Coordinator:
     def run(self, runs: Sequence[LocalRun], at_once: int = 2) -> None:
         """Bring every run to its end. Raises Interrupted when told to stop; each run's own error stays on it."""
         waiting, active = deque(runs), list[LocalRun]()
+        self.running = True
         try:
             while waiting or active:
                 while waiting and len(active) < at_once:
@@ -80,6 +82,7 @@ class Coordinator:
                 if self.stopping:
                     raise Interrupted
         finally:
+            self.running = False
             for host in self.hosts:
                 host.stop()
 

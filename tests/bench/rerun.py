@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
@@ -49,7 +50,7 @@ def main() -> None:
             )
 
 
-def analyse(video: Path, folder: Path, extra: tuple[str, ...]) -> tuple[float, list[dict[str, object]]]:
+def analyse(video: Path, folder: Path, extra: tuple[str, ...]) -> tuple[float, list[dict[str, Any]]]:
     """Seconds that `kadr analyze` took, and its events."""
     command = [
         sys.executable,

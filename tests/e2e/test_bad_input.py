@@ -130,6 +130,20 @@ def test_a_missing_model_is_said_before_anything_is_spent(kadr: Kadr, tmp_path: 
     assert not (kadr.home / "store/state").exists()
 
 
+def test_odd_names_are_analysed_and_cannot_speak_to_the_terminal(kadr: Kadr, tmp_path: Path) -> None:
+    folder = tmp_path / 'o\'dd "dir" ✨'
+    folder.mkdir()
+    video = folder / "a\x1b]0;owned\x07 <b>&\nb.mp4"
+    write_video(tmp_path / "plain.mp4", numbered(50))
+    (tmp_path / "plain.mp4").rename(video)
+    said = kadr("analyze", video, "--only", "quality")
+    assert said.code == 0, said.err
+    assert "\x1b" not in said.out + said.err
+    assert "\x07" not in said.out + said.err
+    page = (folder / f"{video.name}.kadr/report.html").read_text()
+    assert "<b>&" not in page.partition("</title>")[0]
+
+
 def limited() -> None:
     """No file may grow beyond 100 kB: what a full disk does, without needing one."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))

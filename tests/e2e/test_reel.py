@@ -49,7 +49,8 @@ def plain(text: str) -> str:
 
 
 def overlap(item: Mapping[str, Any], span: Mapping[str, Any]) -> int:
-    return max(0, min(item["end_ms"], span["end_ms"]) - max(item["start_ms"], span["start_ms"]))
+    shared_ms: int = min(item["end_ms"], span["end_ms"]) - max(item["start_ms"], span["start_ms"])
+    return max(0, shared_ms)
 
 
 def said_in(found: Mapping[str, Any], language: str) -> tuple[str, str]:
@@ -137,7 +138,8 @@ def covered(items: Items, span: Mapping[str, Any]) -> float:
     for start, end in bounds:
         total += max(0, end - max(start, at))
         at = max(at, end)
-    return total / (span["end_ms"] - span["start_ms"])
+    part: float = total / (span["end_ms"] - span["start_ms"])
+    return part
 
 
 def outside(items: Items, spans: Items) -> int:

@@ -32,7 +32,7 @@ def levels(samples: np.ndarray, rate: int = RATE) -> Artifact:
 
 
 def measured(samples: np.ndarray) -> Artifact:
-    return LOUDNESS.checked(loudness(levels(samples), LoudnessParams()))
+    return LOUDNESS.checked(loudness(levels(samples), LoudnessParams.model_validate({})))
 
 
 def tone(*parts: tuple[float, float]) -> np.ndarray:
@@ -52,7 +52,9 @@ def tone(*parts: tuple[float, float]) -> np.ndarray:
         (((10, -72.0), (10, -36.0), (60, -23.0), (10, -36.0), (10, -72.0)), -23.0),
     ],
 )
-def test_tones_of_tech_3341_read_as_they_should(parts, expected):
+def test_tones_of_tech_3341_read_as_they_should(
+    parts: tuple[tuple[float, float], ...], expected: float
+) -> None:
     assert measured(tone(*parts)).payload["integrated_lufs"] == pytest.approx(expected, abs=0.1)
 
 
@@ -65,11 +67,11 @@ def test_tones_of_tech_3341_read_as_they_should(parts, expected):
         (((20, -50.0), (20, -35.0), (20, -20.0), (20, -35.0), (20, -50.0)), 15.0),
     ],
 )
-def test_ranges_of_tech_3342(parts, expected):
+def test_ranges_of_tech_3342(parts: tuple[tuple[float, float], ...], expected: float) -> None:
     assert measured(tone(*parts)).payload["range_lu"] == pytest.approx(expected, abs=1.0)
 
 
-def test_agrees_with_another_implementation_on_speech_and_noise():
+def test_agrees_with_another_implementation_on_speech_and_noise() -> None:
     speech = np.repeat(clip("two_cities.flac"), 3)  # held samples: as good as any sound at 48 kHz
     hiss = np.random.default_rng(1).standard_normal(len(speech)) * np.linspace(0.001, 0.3, len(speech))
     for mono in (speech, hiss):
@@ -78,7 +80,7 @@ def test_agrees_with_another_implementation_on_speech_and_noise():
         assert measured(stereo).payload["integrated_lufs"] == pytest.approx(expected, abs=0.2)
 
 
-def test_momentary_and_short_term_follow_the_sound():
+def test_momentary_and_short_term_follow_the_sound() -> None:
     result = measured(tone((4, -40.0), (4, -20.0)))
     at = dict(zip(result["t_ms"].tolist(), range(len(result["t_ms"])), strict=True))
     assert result["momentary_lufs"][[at[4000], at[4400]]] == pytest.approx([-40, -20], abs=0.1)
@@ -86,14 +88,14 @@ def test_momentary_and_short_term_follow_the_sound():
     assert result["short_term_lufs"][at[4400]] < -25
 
 
-def test_finds_the_silence_and_the_peak():
+def test_finds_the_silence_and_the_peak() -> None:
     result = measured(tone((2, -20.0), (1, -90.0), (2, -20.0), (0.3, -90.0), (1, -6.0)))
     [[start_ms, end_ms]] = result.payload["silence"]
     assert (start_ms, end_ms) == (pytest.approx(2000, abs=100), 3000)
     assert result.payload["true_peak_dbtp"] == pytest.approx(-6.0, abs=0.1)
 
 
-def test_silence_and_nothing_have_no_loudness():
+def test_silence_and_nothing_have_no_loudness() -> None:
     silent = measured(np.zeros((RATE * 5, 2)))
     nothing = measured(np.zeros((0, 2)))
     for result in (silent, nothing):

@@ -15,7 +15,7 @@ from tests.unit.functions.models import models
 
 def heard(samples: np.ndarray, start_ms: int = 0, **params: float) -> Artifact:
     audio = MemoryAudio(samples, start_ms)
-    return SOUNDS.checked(sounds(audio, SoundsParams(**params), models(CLASSIFIER)))
+    return SOUNDS.checked(sounds(audio, SoundsParams.model_validate(params), models(CLASSIFIER)))
 
 
 def share(result: Artifact, label: str) -> float:
@@ -34,17 +34,17 @@ def share(result: Artifact, label: str) -> float:
         (silence(8000), "silence"),
     ],
 )
-def test_plain_sounds_are_what_they_are(samples, label):
+def test_plain_sounds_are_what_they_are(samples: np.ndarray, label: str) -> None:
     assert share(heard(samples), label) > 0.85
 
 
-def test_chords_are_never_speech_and_mostly_music():
+def test_chords_are_never_speech_and_mostly_music() -> None:
     result = heard(chords(16_000))
     assert share(result, "speech") == 0
     assert share(result, "music") > 0.5
 
 
-def test_changes_are_found_where_they_are_on_the_timeline():
+def test_changes_are_found_where_they_are_on_the_timeline() -> None:
     samples = np.concatenate([noise(4000), silence(3000), clip("wizard.flac"), silence(2000)])
     result = heard(samples, start_ms=10_000)
     labels = [LABELS[i] for i in result["label"]]
@@ -55,18 +55,18 @@ def test_changes_are_found_where_they_are_on_the_timeline():
 
 
 @pytest.mark.parametrize("ms", [0, 10, 190, 450, 700, 13_000])
-def test_sounds_of_any_length(ms):
+def test_sounds_of_any_length(ms: int) -> None:
     result = heard(noise(ms))
     assert (result["end_ms"] - result["start_ms"]).sum() == ms
 
 
-def test_silence_is_what_the_profile_says():
+def test_silence_is_what_the_profile_says() -> None:
     quiet = noise(4000, rms=10 ** (-50 / 20))
     assert share(heard(quiet), "silence") == 0
     assert share(heard(quiet, silence_dbfs=-45), "silence") == 1
 
 
-def test_a_moment_of_doubt_does_not_part_a_span():
+def test_a_moment_of_doubt_does_not_part_a_span() -> None:
     sure = np.tile([[0.96, 0.02, 0.02, 0.0]], (20, 1))
     sure[7:9] = [[0.0, 1.0, 0.0, 0.0]]
     [span] = spans(sure, 0, 3950)
@@ -74,7 +74,7 @@ def test_a_moment_of_doubt_does_not_part_a_span():
     assert span.score == pytest.approx(0.864)
 
 
-def test_a_tone_lies_in_the_band_of_its_frequency():
+def test_a_tone_lies_in_the_band_of_its_frequency() -> None:
     bank = filters()[:BANDS]
     centres = np.array([np.average(np.fft.rfftfreq(512, 1 / 16_000), weights=band) for band in bank])
     for hz in (300.0, 1000.0, 3000.0):

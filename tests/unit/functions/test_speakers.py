@@ -29,7 +29,9 @@ def told_apart(
     edges = np.array(spans, dtype=np.int64).reshape(-1, 2) + start_ms
     voice = Artifact({"start_ms": edges[:, 0], "end_ms": edges[:, 1]})
     audio = MemoryAudio(samples, start_ms)
-    return SPEAKERS.checked(speakers(audio, voice, speech, SpeakersParams(**params), models(ENCODER)))
+    return SPEAKERS.checked(
+        speakers(audio, voice, speech, SpeakersParams.model_validate(params), models(ENCODER))
+    )
 
 
 def dialogue() -> tuple[np.ndarray, list[tuple[int, int]], int]:
@@ -40,7 +42,7 @@ def dialogue() -> tuple[np.ndarray, list[tuple[int, int]], int]:
     return samples, READING + [(a + second_ms, b + second_ms) for a, b in PERSUASION], second_ms
 
 
-def test_two_readers_are_two_speakers_with_their_words():
+def test_two_readers_are_two_speakers_with_their_words() -> None:
     samples, spans, second_ms = dialogue()
     starts = np.array([1200, 7000, second_ms - 300, second_ms + 900, second_ms + 9000])
     speech = Artifact({"word_start_ms": starts, "word_end_ms": starts + 200})
@@ -53,7 +55,7 @@ def test_two_readers_are_two_speakers_with_their_words():
     assert np.all(result["score"] > 0.7)
 
 
-def test_times_are_on_the_timeline():
+def test_times_are_on_the_timeline() -> None:
     samples, spans, second_ms = dialogue()
     later = told_apart(samples, spans, start_ms=90_000)
     assert later["start_ms"].tolist() == [91_116, 90_000 + second_ms]
@@ -63,27 +65,27 @@ def test_times_are_on_the_timeline():
     ("name", "spans"),
     [("two_cities.flac", READING), ("persuasion.opus", PERSUASION), ("wizard.flac", [(200, 4800)])],
 )
-def test_one_reader_is_one_speaker_however_loud(name, spans):
+def test_one_reader_is_one_speaker_however_loud(name: str, spans: list[tuple[int, int]]) -> None:
     samples = clip(name) * np.linspace(0.05, 1, len(clip(name)), dtype=np.float32)
     result = told_apart(samples, spans)
     assert result.payload["speakers"] == ["S1"]
     assert np.all(result["speaker"] == 0)
 
 
-def test_a_known_count_is_heeded_as_far_as_it_goes():
+def test_a_known_count_is_heeded_as_far_as_it_goes() -> None:
     samples, spans, _ = dialogue()
     assert told_apart(samples, spans, speakers=1).payload["speakers"] == ["S1"]
     assert told_apart(samples, spans, speakers=2).payload["speakers"] == ["S1", "S2"]
 
 
 @pytest.mark.parametrize("spans", [[], [(1200, 1500)]])
-def test_no_voice_or_too_little_has_no_speaker(spans):
+def test_no_voice_or_too_little_has_no_speaker(spans: list[tuple[int, int]]) -> None:
     result = told_apart(clip("two_cities.flac"), spans)
     assert result.payload["speakers"] == []
     assert len(result["start_ms"]) == 0
 
 
-def test_mel_bands_are_where_slaney_put_them():
+def test_mel_bands_are_where_slaney_put_them() -> None:
     """Values of the Auditory Toolbox' scale: 1 kHz is mel 15, every 27 mels above it multiply by 6.4."""
     bank = filters()
     assert bank.shape == (40, 201)
@@ -104,20 +106,20 @@ def voices(count: int, each: int, noise: float = 0.05) -> np.ndarray:
     return np.repeat(np.eye(count, 256), each, axis=0) + noise * random.standard_normal((count * each, 256))
 
 
-def test_many_speakers_in_a_long_recording_are_found_once_each():
+def test_many_speakers_in_a_long_recording_are_found_once_each() -> None:
     windows = made_windows(np.tile(voices(5, 40), (BLOCK // 40, 1)))
     found = find_speakers(windows, Evidence(0.6, 4000, None))
     assert len(found) == 5
 
 
-def test_clusters_join_the_most_alike_first():
+def test_clusters_join_the_most_alike_first() -> None:
     vectors = np.array([[1, 0, 0], [0.9, 0.1, 0], [0, 1, 0], [0, 0.1, 1]], dtype=float)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     made = joined(Voices(unit, np.array([1, 2, 3, 4])), 0.5)
     assert sorted(made.sizes.tolist()) == [3, 3, 4]
 
 
-def test_a_single_odd_window_changes_nobody():
+def test_a_single_odd_window_changes_nobody() -> None:
     vectors = voices(2, 10, noise=0.01)
     vectors[4] = vectors[5] * 0.6 + vectors[15] * 0.75
     windows = made_windows(vectors)
@@ -125,7 +127,7 @@ def test_a_single_odd_window_changes_nobody():
     assert speaker.tolist() == [0] * 10 + [1] * 10
 
 
-def test_words_go_to_the_turn_they_overlap_most():
+def test_words_go_to_the_turn_they_overlap_most() -> None:
     found = [Turn(0, 1000, 0, 1.0), Turn(1000, 2000, 1, 1.0), Turn(5000, 6000, 0, 1.0)]
     start, end = np.array([900, 950, 2500, 4900]), np.array([1050, 1200, 2600, 5050])
     assert word_speakers(start, end, found).tolist() == [0, 1, -1, 0]

@@ -33,7 +33,7 @@ def voiced(spans: list[tuple[int, int]]) -> Artifact:
 
 
 def said(samples: np.ndarray, spans: list[tuple[int, int]], start_ms: int = 0, **params: object) -> Artifact:
-    given_params = SpeechParams(**params)
+    given_params = SpeechParams.model_validate(params)
     audio = MemoryAudio(samples, start_ms)
     chunk = ChunkSpan(start_ms, audio.end_ms)
     later = [(start + start_ms, end + start_ms) for start, end in spans]
@@ -45,7 +45,7 @@ def plain(text: str) -> str:
     return " ".join("".join(c if c.isalpha() else " " for c in text.casefold()).split())
 
 
-def test_reads_a_reading_with_times_on_the_timeline():
+def test_reads_a_reading_with_times_on_the_timeline() -> None:
     result = said(clip("two_cities.flac"), READING, start_ms=60_000)
     assert jiwer.wer(TWO_CITIES, plain("".join(result.payload["words"]))) <= 0.05
     assert result.payload["language"] == "en"
@@ -58,7 +58,7 @@ def test_reads_a_reading_with_times_on_the_timeline():
     assert result["segment_first_word"].tolist()[-1] == len(start)
 
 
-def test_each_language_is_kept_when_it_changes():
+def test_each_language_is_kept_when_it_changes() -> None:
     samples = np.concatenate([clip("wizard.flac"), silence(1500), clip("persuasion.opus")])
     result = said(samples, [(200, 4800), (6500, 10_900), (11_200, 16_700)])
     assert set(result.payload["languages"]) == {"en", "es"}
@@ -69,24 +69,24 @@ def test_each_language_is_kept_when_it_changes():
     assert PERSUASION in plain(by_language["es"])
 
 
-def test_vocabulary_and_language_are_heeded():
+def test_vocabulary_and_language_are_heeded() -> None:
     told = said(clip("wizard.flac"), [(200, 4800)], language="en", vocabulary=("Who had vanished",))
     assert "vanished" in plain(" ".join(told.payload["segments"]))
     assert told.payload["language_score"] == 1.0
 
 
-def test_nothing_is_said_where_no_voice_is():
+def test_nothing_is_said_where_no_voice_is() -> None:
     result = said(clip("two_cities.flac"), [])
     assert result.payload["segments"] == []
     assert result.payload["language"] is None
     assert result["segment_first_word"].tolist() == [0]
 
 
-def test_noise_taken_for_voice_says_nothing():
+def test_noise_taken_for_voice_says_nothing() -> None:
     assert said(noise(8000), [(500, 7500)]).payload["words"] == []
 
 
-def test_unknown_language_is_refused():
+def test_unknown_language_is_refused() -> None:
     with pytest.raises(InvalidProfile, match="does not know language 'xx'"):
         said(clip("wizard.flac"), [(200, 4800)], language="xx")
 
@@ -106,7 +106,7 @@ def part(start_ms: int, language: str, *texts: str) -> Part:
     return Part(ChunkSpan(start_ms, start_ms + 10_000), Artifact(arrays_of(found), lists))
 
 
-def test_merge_joins_chunks_and_names_the_language_of_most():
+def test_merge_joins_chunks_and_names_the_language_of_most() -> None:
     merged = SPEECH.checked(
         merge_speech([part(0, "en", "one"), part(10_000, "es", "dos", "tres"), part(20_000, "es", "y")])
     )
@@ -117,24 +117,24 @@ def test_merge_joins_chunks_and_names_the_language_of_most():
     assert np.all(np.diff(merged["word_start_ms"]) > 0)
 
 
-def test_loops_are_said_once_and_emphasis_stays():
+def test_loops_are_said_once_and_emphasis_stays() -> None:
     looped = words("thank", "you", *("so", "much") * 5, "bye")
     assert [w.text for w in without_loops(looped)] == [" thank", " you", " so", " much", " bye"]
     assert len(without_loops(words("no", "no", "never", "no", "no"))) == 5
 
 
-def test_words_never_overlap_however_they_were_aligned():
+def test_words_never_overlap_however_they_were_aligned() -> None:
     tangled = Segment((Word("a", 100, 400, 1), Word("b", 300, 310, 1), Word("c", 290, 300, 1)), 1, 0, "en", 1)
     [ordered] = in_order([tangled])
     assert [(w.start_ms, w.end_ms) for w in ordered.words] == [(100, 400), (400, 410), (410, 420)]
 
 
-def test_voice_without_words_is_heard_again():
+def test_voice_without_words_is_heard_again() -> None:
     found = [Segment(words("a", "b", at=1000), 1, 0, "en", 1)]
     assert unwritten([(1000, 1200), (5000, 5900), (7000, 9000)], found) == [(7000, 9000)]
 
 
-def test_an_unsure_window_takes_the_language_of_the_others():
+def test_an_unsure_window_takes_the_language_of_the_others() -> None:
     sure = Heard(np.zeros(0), None, {"en": 0.9, "cy": 0.1})
     other = Heard(np.zeros(0), None, {"es": 0.8, "en": 0.2})
     unsure = Heard(np.zeros(0), None, {"cy": 0.3, "en": 0.25, "ja": 0.2})
@@ -145,7 +145,7 @@ spans = st.lists(st.tuples(st.integers(1, 40_000), st.integers(1, 20_000)), min_
 
 
 @given(spans)
-def test_windows_hold_all_speech_in_order_and_know_the_way_back(durations):
+def test_windows_hold_all_speech_in_order_and_know_the_way_back(durations: list[tuple[int, int]]) -> None:
     speech_spans, at = [], 0
     for voice_ms, pause_ms in durations:
         speech_spans.append((at + pause_ms, at + pause_ms + voice_ms))
@@ -157,7 +157,7 @@ def test_windows_hold_all_speech_in_order_and_know_the_way_back(durations):
     assert all(w.duration_ms <= WINDOW_MS or len(w.pieces) == 1 for w in made)
 
 
-def test_times_of_a_window_lead_back_to_the_timeline():
+def test_times_of_a_window_lead_back_to_the_timeline() -> None:
     window = Window(((1000, 2000), (9000, 10_000)))
     assert window.span(0, 500) == (1000, 1500)
     assert window.span(1200, 1500) == (9200, 9500)

@@ -23,7 +23,7 @@ EXTENT = Extent(min_ms=30_000, max_ms=60_000, gap_ms=30_000)
 
 
 def heard(samples: np.ndarray, start_ms: int = 0, **params: float) -> dict[str, Artifact]:
-    made = voice(MemoryAudio(samples, start_ms), VoiceParams(**params), models(DETECTOR))
+    made = voice(MemoryAudio(samples, start_ms), VoiceParams.model_validate(params), models(DETECTOR))
     return {"voice": VOICE.checked(made["voice"]), "plan": PLAN.checked(made["plan"])}
 
 
@@ -37,7 +37,7 @@ def track(speech: list[float], power: list[float] | None = None, start_ms: int =
     return Track(start_ms, start_ms + len(made) * BLOCK_MS, made, loud)
 
 
-def test_finds_reading_between_silences_and_keeps_to_the_timeline():
+def test_finds_reading_between_silences_and_keeps_to_the_timeline() -> None:
     samples = np.concatenate([silence(3000), clip("wizard.flac"), silence(3000), clip("persuasion.opus")])
     for offset_ms in (0, 5000):
         found = spans(heard(samples, offset_ms)["voice"])
@@ -48,13 +48,13 @@ def test_finds_reading_between_silences_and_keeps_to_the_timeline():
 
 
 @pytest.mark.parametrize("samples", [silence(3000), noise(6000), chords(8000), silence(0), noise(10)])
-def test_no_speech_means_no_segments_and_an_empty_plan(samples):
+def test_no_speech_means_no_segments_and_an_empty_plan(samples: np.ndarray) -> None:
     found = heard(samples)
     assert spans(found["voice"]) == []
     assert spans(found["plan"]) == []
 
 
-def test_chunks_hold_all_speech_and_cut_in_its_silences():
+def test_chunks_hold_all_speech_and_cut_in_its_silences() -> None:
     reading = np.concatenate([clip("two_cities.flac")] * 3)
     found = heard(reading, chunk_ms=10_000)
     speech, chunks = spans(found["voice"]), spans(found["plan"])
@@ -62,14 +62,14 @@ def test_chunks_hold_all_speech_and_cut_in_its_silences():
     assert all(any(c[0] <= s[0] and s[1] <= c[1] for c in chunks) for s in speech)
 
 
-def test_hysteresis_bridges_dips_and_drops_clicks():
+def test_hysteresis_bridges_dips_and_drops_clicks() -> None:
     speech = [0.1] * 20 + [0.9] * 20 + [0.4] * 20 + [0.9] * 20 + [0.1] * 20 + [0.9] * 3 + [0.1] * 20
     [segment] = find_segments(track(speech), RULES)
     assert (segment.start_ms, segment.end_ms) == (20 * 32 - 100, 80 * 32 + 100)
     assert segment.score == pytest.approx(0.733, abs=0.01)
 
 
-def test_padding_never_overlaps_a_neighbour():
+def test_padding_never_overlaps_a_neighbour() -> None:
     speech = [0.9] * 20 + [0.0] * 10 + [0.9] * 20
     wide = Rules(threshold=0.5, release=0.35, min_speech_ms=250, min_silence_ms=300, pad_ms=1000)
     first, second = find_segments(track(speech), wide)
@@ -78,7 +78,7 @@ def test_padding_never_overlaps_a_neighbour():
     assert second.end_ms == 50 * 32
 
 
-def test_unbroken_speech_is_cut_where_it_is_quietest():
+def test_unbroken_speech_is_cut_where_it_is_quietest() -> None:
     power = np.ones(4000)
     power[1500:1510] = 0.01
     whole = track([0.9] * 4000, power.tolist())
@@ -87,7 +87,7 @@ def test_unbroken_speech_is_cut_where_it_is_quietest():
     assert max(end - start for start, end in chunks) <= 60_000
 
 
-def test_longest_silence_is_chosen():
+def test_longest_silence_is_chosen() -> None:
     segments = [Segment(0, 25_000, 1), Segment(25_500, 35_000, 1), Segment(37_000, 50_000, 1)]
     segments += [Segment(50_400, 55_000, 1), Segment(55_700, 80_000, 1)]
     [first, second] = plan(track([0.0] * 2500), segments, EXTENT)
@@ -100,7 +100,9 @@ pieces = st.lists(st.tuples(st.integers(1, 300_000), st.integers(300, 200_000)),
 
 @settings(max_examples=60, deadline=None)
 @given(pieces)
-def test_any_speech_is_planned_whole_in_order_and_in_at_most_64_chunks(durations):
+def test_any_speech_is_planned_whole_in_order_and_in_at_most_64_chunks(
+    durations: list[tuple[int, int]],
+) -> None:
     segments, at = [], 0
     for speech_ms, gap_ms in durations:
         segments.append(Segment(at + gap_ms, at + gap_ms + speech_ms, 1.0))
@@ -118,6 +120,6 @@ def test_any_speech_is_planned_whole_in_order_and_in_at_most_64_chunks(durations
     assert covered == sum(s.end_ms - s.start_ms for s in segments)
 
 
-def test_release_above_threshold_is_refused():
+def test_release_above_threshold_is_refused() -> None:
     with pytest.raises(ValidationError, match="at most threshold"):
-        VoiceParams(threshold=0.3)
+        VoiceParams.model_validate({"threshold": 0.3})
