@@ -99,11 +99,14 @@ class Machine:
             self.store,
             self.claims,
             self.catalogue,
-            Host("media", self._command("media")),
-            Host("models", self._command("models")),
+            Host("media", self._command("media", jobs)),
+            Host("models", self._command("models", jobs)),
             of_machine(self.catalogue, jobs),
             on_event,
         )
 
-    def _command(self, role: str) -> list[str]:
-        return [sys.executable, "-m", "cli.worker", role, str(self.settings.store), str(self.threads)]
+    def _command(self, role: str, jobs: int | None) -> list[str]:
+        """A worker process with room for as many tasks as the budget lets run at once."""
+        tasks = max(2, jobs or len(os.sched_getaffinity(0)))
+        store, threads = str(self.settings.store), str(self.threads)
+        return [sys.executable, "-m", "cli.worker", role, store, threads, str(tasks)]

@@ -1,4 +1,4 @@
-"""The child processes of `kadr analyze`: ``python -m cli.worker media|models HOME THREADS FD``."""
+"""The child processes of `kadr analyze`: ``python -m cli.worker media|models STORE THREADS TASKS FD``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ FILE_MB = 64 * 1024
 
 def main() -> None:
     """Serve tasks on the socket FD until the coordinator hangs up."""
-    role, store, threads, handle = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+    role, store = sys.argv[1], Path(sys.argv[2])
+    threads, tasks, handle = map(int, sys.argv[3:6])
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     settings = Settings()
@@ -37,7 +38,7 @@ def main() -> None:
         models=_confined(settings) if role == "media" else _models(settings, threads),
         device=f"cpu:{threads}",
     )
-    serve(Connection(handle), shell, max(2, threads), render)
+    serve(Connection(handle), shell, tasks, render)
 
 
 def _die_with_parent() -> None:
