@@ -81,7 +81,7 @@ def _work(
     refresh: bool,
     view: View,
 ) -> None:
-    coordinator = machine.coordinator(view.event, cores)
+    coordinator = machine.coordinator(view.event, view.note, cores)
     with _stoppable(coordinator):
         for job in jobs:
             _admit(machine, choice, question, job, refresh, view)

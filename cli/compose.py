@@ -90,7 +90,10 @@ class Machine:
                 f" (they go to {self.settings.weights}), or leave out what needs them with --only"
             )
 
-    def coordinator(self, on_event: Callable[[Event], None], jobs: int | None = None) -> Coordinator:
+    def coordinator(
+        self, on_event: Callable[[Event], None], on_note: Callable[[str], None], jobs: int | None = None
+    ) -> Coordinator:
+        """A coordinator with its two worker processes, not started yet."""
         from kadr.pipeline.budget import of_machine
         from kadr.pipeline.local import Coordinator
         from kadr.pipeline.workers import Host
@@ -99,8 +102,8 @@ class Machine:
             self.store,
             self.claims,
             self.catalogue,
-            Host("media", self._command("media", jobs)),
-            Host("models", self._command("models", jobs)),
+            Host("media", self._command("media", jobs), on_note),
+            Host("models", self._command("models", jobs), on_note),
             of_machine(self.catalogue, jobs),
             on_event,
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import signal
 import sys
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from kadr.contracts.errors import ModelUnavailable
 from kadr.contracts.model import Models
 from kadr.pipeline.host import serve
 from kadr.pipeline.render import render
@@ -31,14 +32,15 @@ def main() -> None:
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     settings = Settings()
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    missing = _confine(settings) if role == "media" else []
     shell = Shell(
         store=FileStore(store),
         claims=FileClaims(store / "claims"),
-        models=_confined(settings) if role == "media" else _models(settings, threads),
+        models=_no_models if role == "media" else _models(settings, threads),
         device=f"cpu:{threads}",
     )
-    serve(Connection(handle), shell, tasks, render)
+    notes = [f"the process that opens videos is not fully confined here: {what}" for what in missing]
+    serve(Connection(handle), shell, tasks, render, notes)
 
 
 def _die_with_parent() -> None:
@@ -47,18 +49,17 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _confined(settings: Settings):  # type: ignore[no-untyped-def]
+def _confine(settings: Settings) -> list[str]:
     from kadr.media.sandbox import confine
 
-    confine(memory_mb=settings.media_memory_mb, cpu_s=CPU_S, file_mb=FILE_MB)
-
-    def none(_: object) -> Models:
-        raise RuntimeError("components that open the video have no models")
-
-    return none
+    return confine(memory_mb=settings.media_memory_mb, cpu_s=CPU_S, file_mb=FILE_MB)
 
 
-def _models(settings: Settings, threads: int):  # type: ignore[no-untyped-def]
+def _no_models(names: Sequence[str]) -> Models:
+    raise ModelUnavailable(f"components that open the video have no models, not even {', '.join(names)}")
+
+
+def _models(settings: Settings, threads: int) -> Callable[[Sequence[str]], Models]:
     from inference.registry import Registry
 
     own = (settings.models,) if settings.models else ()

@@ -11,12 +11,12 @@ import os
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 
 from kadr.contracts.errors import KadrError, NoSpaceLeft, ResourceExhausted
-from kadr.pipeline.messages import Advanced, Begin, Finished, RenderSpec
+from kadr.pipeline.messages import Advanced, Begin, Finished, Noted, RenderSpec
 from kadr.pipeline.runner import Busy, Shell, run_task
 
 PROGRESS_EVERY_S = 0.2
@@ -25,9 +25,13 @@ PROGRESS_EVERY_S = 0.2
 Render = Callable[[Shell, RenderSpec], tuple[str, ...]]
 
 
-def serve(connection: Connection, shell: Shell, threads: int, render: Render) -> None:
-    """Run what the coordinator sends until it hangs up. Never raises for a task's own failure."""
+def serve(
+    connection: Connection, shell: Shell, threads: int, render: Render, notes: Sequence[str] = ()
+) -> None:
+    """Run what the coordinator sends until it hangs up; ``notes`` are told first. A task's failure never ends it."""
     outbox = _Outbox(connection)
+    for note in notes:
+        outbox.send(Noted(note))
     with ThreadPoolExecutor(threads, thread_name_prefix="task") as pool:
         while True:
             try:
@@ -46,7 +50,7 @@ class _Outbox:
         self._lock = threading.Lock()
         self._last: dict[int, float] = {}
 
-    def send(self, message: Finished | Advanced) -> None:
+    def send(self, message: Finished | Advanced | Noted) -> None:
         with self._lock:
             try:
                 self._connection.send(message)

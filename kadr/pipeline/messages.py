@@ -34,6 +34,13 @@ class Advanced:
 
 
 @dataclass(frozen=True)
+class Noted:
+    """Something that the person should know about the process, whatever it works on."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Finished:
     """How a ticket ended: with a record (or rendered files), busy, or an error."""
 

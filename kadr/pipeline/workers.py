@@ -10,13 +10,13 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import IO, Any
 
 from kadr.contracts.errors import ResourceExhausted, WorkerDied
-from kadr.pipeline.messages import Advanced, Begin, Finished, RenderSpec
+from kadr.pipeline.messages import Advanced, Begin, Finished, Noted, RenderSpec
 from kadr.pipeline.spec import TaskSpec
 
 LEAVE_S = 3.0
@@ -40,7 +40,7 @@ class Host:
 
     name: str
     command: Sequence[str]
-    environment: Mapping[str, str] | None = None
+    on_note: Callable[[str], None] = lambda _: None
     process: subprocess.Popen[bytes] | None = None
     connection: Connection | None = None
     said: IO[bytes] | None = None
@@ -67,7 +67,6 @@ class Host:
             stdin=subprocess.DEVNULL,
             stderr=self.said,
             start_new_session=True,
-            env=None if self.environment is None else dict(self.environment),
         )
         theirs.close()
         self.connection = Connection(ours.detach())
@@ -78,6 +77,9 @@ class Host:
         try:
             while self.connection.poll():
                 message = self.connection.recv()
+                if isinstance(message, Noted):
+                    self.on_note(message.text)
+                    continue
                 flight = self.flights.get(message.ticket)
                 if isinstance(message, Finished):
                     self.flights.pop(message.ticket, None)
