@@ -108,6 +108,16 @@ class WorkerDied(KadrError):
     retryable = True
 
 
+class VersionMismatch(KadrError):
+    """The component here is not of the version that the run was planned with."""
+
+    status = 409
+
+
+class ReportFailure(KadrError):
+    """The report could not be made; the run itself is not touched by that."""
+
+
 class PayloadExpired(KadrError):
     """An intermediate result's payload was removed: its producer must run again."""
 

@@ -107,6 +107,8 @@ class Request(_Stored):
     models: dict[str, dict[str, Any]]
     graph: Graph
     created_ms: int
+    refresh: bool = False
+    """Compute everything again, whatever is stored."""
 
 
 class RecordResult(_Stored):
@@ -149,9 +151,14 @@ class Record(_Stored):
         return tuple(ChunkSpan(*span) for span in self.plan or ())
 
     def result(self, name: str | None) -> RecordResult:
-        """The result named ``name``; None picks the only one or the one named like the component."""
-        wanted = name or self.task.partition(".")[0]
-        return next((r for r in self.results if r.name == wanted), self.results[0])
+        """The result named ``name``; None picks the one named like the component, or the first. Raises KeyError."""
+        own = self.task.partition(".")[0]
+        for result in self.results:
+            if result.name == (name or own):
+                return result
+        if name is not None and name != own:
+            raise KeyError(f"the record of {self.task} has no result {name!r}")
+        return self.results[0]
 
 
 class Failure(_Stored):

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from kadr import __version__
-from kadr.contracts.errors import InvalidObject, ObjectMissing, VideoUnreadable
+from kadr.contracts.errors import InvalidObject, ObjectMissing, VideoChanged, VideoUnreadable
 from kadr.contracts.keys import jcs
 from kadr.contracts.profile import DATAPROCESSOR_VERSION, SAMPLING_POLICY_VERSION, NormalProfile
 from kadr.contracts.run import Graph, Request, Retry, RunStatus
@@ -68,6 +68,10 @@ def identify(store: ObjectStore, path: Path, progress: Callable[[float], None]) 
         if _read_json(store, name) == body:
             return name.removeprefix(at).removesuffix(".json"), ref
     video_id = _hash(path, ref.size, progress)
+    if reference(path) != ref:
+        raise VideoChanged(
+            f"{path} changed while it was read: wait until it is written, then analyse it again"
+        )
     store.put(layout.video_reference(layout.LOCAL_OWNER, video_id), jcs(body))
     store.put(f"{at}{video_id}.json", jcs(body))
     return video_id, ref
@@ -119,15 +123,16 @@ def find(store: ObjectStore, asked: Asked, video_id: str, source: SourceRef) -> 
     hashed = config_hash(asked.profile)
     for request in runs_of(store, layout.LOCAL_OWNER, video_id):
         same = request.config_hash == hashed and request.graph.catalogue == asked.graph.catalogue
-        if not same or asked.refresh:
+        if not same or (asked.refresh and not request.refresh):
             continue
         state = evaluate(request, load_objects(store, request))
         if state.closed is None:
-            return Admitted(request, source, "resumed", False, False)
+            return Admitted(request, source, "resumed", False, request.refresh)
+        if asked.refresh or not _fresh(store, request, state, asked.profile.cache_ttl_days):
+            return None
         if state.closed.status is not RunStatus.COMPLETE:
             return Admitted(request, source, "retried", False, False)
-        fresh = _fresh(store, request, state, asked.profile.cache_ttl_days)
-        return Admitted(request, source, "finished", True, False) if fresh else None
+        return Admitted(request, source, "finished", True, False)
     return None
 
 
@@ -148,6 +153,7 @@ def draft(asked: Asked, video_id: str, source: SourceRef) -> Request:
         models={k: dict(v) for k, v in asked.models.items()},
         graph=asked.graph,
         created_ms=time.time_ns() // 1_000_000,
+        refresh=asked.refresh,
     )
 
 

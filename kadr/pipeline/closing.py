@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from kadr import __version__
+from kadr.contracts.errors import InvalidObject
 from kadr.contracts.keys import jcs
 from kadr.contracts.manifest import ComponentSummary, Manifest, ModelUse, RecordEntry
 from kadr.contracts.run import Done, Node, Request, TaskState
-from kadr.pipeline.state import RunState, counted, outcome
+from kadr.pipeline.admission import load_objects
+from kadr.pipeline.state import RunState, counted, evaluate, outcome
 from kadr.storage import layout
 from kadr.storage.claims import Claims
 from kadr.storage.store import ObjectStore
@@ -31,12 +35,20 @@ def compile_manifest(request: Request, state: RunState) -> Manifest:
     )
 
 
-def close(store: ObjectStore, claims: Claims, request: Request, state: RunState) -> Manifest | None:
-    """Write the manifest and the mark of a closable epoch; None if somebody else is closing it right now."""
-    claim = claims.take(f"close-{request.run_id}-{state.epoch}")
+def close(store: ObjectStore, claims: Claims, request: Request, epoch: int) -> Manifest | None:
+    """The manifest of the closed epoch, closing it if need be; None while it cannot be closed or somebody else does.
+
+    What counts is looked up under the claim: whoever held it before may have closed the epoch.
+    """
+    claim = claims.take(f"close-{request.run_id}-{epoch}")
     if claim is None:
         return None
     try:
+        state = evaluate(request, load_objects(store, request))
+        if state.closed is not None:
+            return read_manifest(store, request, state.closed.manifest)
+        if not state.closable:
+            return None
         manifest = compile_manifest(request, state)
         body = jcs(manifest.model_dump(mode="json"))
         store.put(layout.manifest(request.owner, request.run_id, manifest.digest), body)
@@ -51,6 +63,15 @@ def close(store: ObjectStore, claims: Claims, request: Request, state: RunState)
         return manifest
     finally:
         claim.release()
+
+
+def read_manifest(store: ObjectStore, request: Request, digest: str) -> Manifest:
+    """A manifest by its digest. Raises ObjectMissing, InvalidObject."""
+    name = layout.manifest(request.owner, request.run_id, digest)
+    try:
+        return Manifest.model_validate_json(store.get(name))
+    except ValidationError as error:
+        raise InvalidObject(f"{name} is not a manifest: {error}") from error
 
 
 def _summary(request: Request, state: RunState, node: Node) -> ComponentSummary:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 
 from kadr.contracts.errors import KadrError, NoSpaceLeft, ResourceExhausted
-from kadr.pipeline.messages import Advanced, Begin, Finished, Noted, RenderSpec
+from kadr.pipeline.messages import Advanced, Begin, Finished, Noted, RenderSpec, encode
 from kadr.pipeline.runner import Busy, Shell, run_task
 
 PROGRESS_EVERY_S = 0.2
@@ -31,7 +31,7 @@ def serve(
     """Run what the coordinator sends until it hangs up; ``notes`` are told first. A task's failure never ends it."""
     outbox = _Outbox(connection)
     for note in notes:
-        outbox.send(Noted(note))
+        outbox.send(Noted(text=note))
     with ThreadPoolExecutor(threads, thread_name_prefix="task") as pool:
         while True:
             try:
@@ -53,7 +53,7 @@ class _Outbox:
     def send(self, message: Finished | Advanced | Noted) -> None:
         with self._lock:
             try:
-                self._connection.send(message)
+                self._connection.send_bytes(encode(message))
             except (BrokenPipeError, ConnectionResetError):
                 os._exit(0)
 
@@ -61,7 +61,7 @@ class _Outbox:
         now = time.monotonic()
         if now - self._last.get(ticket, 0.0) >= PROGRESS_EVERY_S:
             self._last[ticket] = now
-            self.send(Advanced(ticket, min(1.0, fraction)))
+            self.send(Advanced(ticket=ticket, fraction=min(1.0, fraction)))
 
 
 def _run(shell: Shell, begin: Begin, outbox: _Outbox, render: Render) -> None:
@@ -74,11 +74,11 @@ def _run(shell: Shell, begin: Begin, outbox: _Outbox, render: Render) -> None:
 def _outcome(shell: Shell, begin: Begin, outbox: _Outbox, render: Render) -> Finished:
     try:
         if isinstance(begin.work, RenderSpec):
-            return Finished(begin.ticket, rendered=render(shell, begin.work))
+            return Finished(ticket=begin.ticket, rendered=render(shell, begin.work))
         record = run_task(shell, begin.work, lambda f: outbox.progress(begin.ticket, f))
-        return Finished(begin.ticket, record=record)
+        return Finished(ticket=begin.ticket, record=record)
     except Busy:
-        return Finished(begin.ticket, busy=True)
+        return Finished(ticket=begin.ticket, busy=True)
 
 
 def failure(ticket: int, error: BaseException) -> Finished:
@@ -86,7 +86,7 @@ def failure(ticket: int, error: BaseException) -> Finished:
     known = _translated(error)
     details = {"traceback": "".join(traceback.format_exception(error))[-4000:]}
     return Finished(
-        ticket,
+        ticket=ticket,
         code=known.code if isinstance(known, KadrError) else type(known).__name__,
         message=str(known) or type(known).__name__,
         retryable=isinstance(known, KadrError) and known.retryable,

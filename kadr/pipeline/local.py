@@ -11,14 +11,20 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from kadr.contracts.errors import Interrupted, NoSpaceLeft, PayloadExpired, WorkerDied
+from kadr.contracts.errors import (
+    Interrupted,
+    NoSpaceLeft,
+    ObjectMissing,
+    PayloadExpired,
+    ReportFailure,
+    WorkerDied,
+)
 from kadr.contracts.keys import jcs
-from kadr.contracts.manifest import Manifest
 from kadr.contracts.run import Failure, Record, TaskState
 from kadr.pipeline.admission import load_objects
 from kadr.pipeline.budget import Budget
 from kadr.pipeline.catalogue import Catalogue
-from kadr.pipeline.closing import close
+from kadr.pipeline.closing import close, read_manifest
 from kadr.pipeline.localrun import LocalRun
 from kadr.pipeline.messages import Advanced, Finished, RenderSpec
 from kadr.pipeline.recording import lookup, record_cached
@@ -90,6 +96,8 @@ class Coordinator:
         """One run's trouble with the store ends that run here (it can be resumed), never the others."""
         try:
             step(run)
+        except Interrupted:
+            raise
         except Exception as error:
             run.error = error
             run.ended = time.monotonic()
@@ -123,6 +131,16 @@ class Coordinator:
             for task in run.state.tasks.values():
                 if task.state is TaskState.READY and task.name not in run.flying:
                     self._look(run, run.state, task)
+            self._forget_settled(run, run.state)
+
+    @staticmethod
+    def _forget_settled(run: LocalRun, state: RunState) -> None:
+        """Another process may have settled what this one still meant to hand out."""
+        again = set[str]().union(*run.rearmed.values())
+        for name in [n for n in run.missed if n not in again]:
+            task = state.tasks.get(name)
+            if task is None or task.state is not TaskState.READY:
+                del run.missed[name]
 
     def _look(self, run: LocalRun, state: RunState, task: Task) -> None:
         known = run.missed.get(task.name)
@@ -140,9 +158,14 @@ class Coordinator:
         run.dirty = True
         run.missed.pop(spec.task, None)
         for makers in run.rearmed.values():
-            makers.discard(spec.task)
+            if spec.task in makers:
+                makers.discard(spec.task)
+                run.forget_rivals(record)
         run.computed += not record.cached
-        self._tell(run, "task.done", **_named(spec), cached=record.cached, seconds=record.seconds)
+        drift = record.details.get("drift", [])
+        self._tell(
+            run, "task.done", **_named(spec), cached=record.cached, seconds=record.seconds, drift=drift
+        )
         if record.plan is not None:
             self._tell(run, "run.planned", component=spec.component, chunks=len(record.plan))
 
@@ -189,7 +212,9 @@ class Coordinator:
         run.not_before.pop(spec.task, None)
         timeout_s = float(self.catalogue.components[spec.component].resources.timeout_s)
         self._host(spec).begin(spec, (run, spec), timeout_s)
-        self._tell(run, "task.started", **_named(spec))
+        if spec.task not in run.told:
+            run.told.add(spec.task)
+            self._tell(run, "task.started", **_named(spec))
 
     # -- what hosts say ----------------------------------------------------------------------------------------------
 
@@ -219,7 +244,7 @@ class Coordinator:
             self._keep(run, message.record, spec)
         elif message.busy:
             run.not_before[spec.task] = time.monotonic() + BUSY_WAIT_S
-            del run.missed[spec.task]
+            run.missed.pop(spec.task, None)
             run.dirty = True
         else:
             self._failed(run, spec, message)
@@ -233,7 +258,8 @@ class Coordinator:
             raise NoSpaceLeft(message.message)
         run.attempts[spec.task, spec.key] += 1
         attempts = run.attempts[spec.task, spec.key]
-        if message.code == PayloadExpired.__name__ and attempts < ATTEMPTS and self._rearm(run, spec):
+        unreadable = message.code in (PayloadExpired.__name__, ObjectMissing.__name__)
+        if unreadable and attempts < ATTEMPTS and self._rearm(run, spec):
             return
         if message.retryable and attempts < ATTEMPTS:
             run.not_before[spec.task] = time.monotonic() + 0.5 * 2 ** (attempts - 1)
@@ -242,6 +268,17 @@ class Coordinator:
             self._tell(run, "task.retried", **_named(spec), code=message.code, message=message.message)
             return
         run.alone.discard(spec.task)
+        waiting = [t for t, makers in run.rearmed.items() if spec.task in makers]
+        if not waiting:
+            self._give_up(run, spec, message, attempts)
+        for name in waiting:
+            # The maker's earlier success still counts; it is those who need its payload that fail.
+            run.rearmed.pop(name)
+            if (needy := run.missed.get(name)) is not None:
+                self._give_up(run, needy, message, attempts)
+        run.missed.pop(spec.task, None)
+
+    def _give_up(self, run: LocalRun, spec: TaskSpec, message: Finished, attempts: int) -> None:
         failure = Failure(
             task=spec.task,
             key=spec.key,
@@ -249,7 +286,7 @@ class Coordinator:
             message=message.message,
             attempts=attempts,
             at_ms=time.time_ns() // 1_000_000,
-            details=dict(message.details or {}),
+            details=message.details,
         )
         name = layout.record_failed(spec.epoch, spec.task, spec.key)
         prefix = layout.state_prefix(spec.owner, spec.run_id)
@@ -287,14 +324,9 @@ class Coordinator:
     def _close(self, run: LocalRun) -> None:
         assert run.state is not None
         if run.state.closed is not None:
-            name = layout.manifest(run.request.owner, run.request.run_id, run.state.closed.manifest)
-            run.manifest = Manifest.model_validate_json(self.store.get(name))
+            run.manifest = read_manifest(self.store, run.request, run.state.closed.manifest)
         else:
-            # Another process may have closed it since the last look: what it listed is what counts.
-            run.objects = load_objects(self.store, run.request, run.objects)
-            run.state = evaluate(run.request, run.objects, run.memo)
-            if run.state.closable:
-                run.manifest = close(self.store, self.claims, run.request, run.state)
+            run.manifest = close(self.store, self.claims, run.request, run.state.epoch)
         if run.manifest is not None:
             self._tell(run, "run.closed", status=run.manifest.status.value, manifest=run.manifest.digest)
 
@@ -302,7 +334,7 @@ class Coordinator:
         assert run.manifest is not None
         renderers = sorted(n for n, e in self.catalogue.components.items() if e.scope == "run")
         if not renderers or not run.wants_report:
-            self._rendered(run, Finished(0, rendered=()))
+            self._rendered(run, Finished(ticket=0, rendered=()))
             return
         run.rendering = True
         request = run.request
@@ -310,10 +342,15 @@ class Coordinator:
         self.hosts[1].begin(spec, (run, spec), 600.0)
 
     def _rendered(self, run: LocalRun, message: Finished) -> None:
+        if message.rendered is None:
+            run.renders += 1
+            self._tell(run, "report.failed", code=message.code, message=message.message)
+            if message.retryable and run.renders < ATTEMPTS:
+                run.rendering = False
+                return
+            run.error = ReportFailure(f"the report could not be made: {message.code}: {message.message}")
         run.files = message.rendered or ()
         run.ended = time.monotonic()
-        if message.rendered is None:
-            self._tell(run, "report.failed", code=message.code, message=message.message)
         status = run.manifest.status.value if run.manifest else ""
         self._tell(run, "run.done", status=status, files=list(run.files), computed=run.computed)
 

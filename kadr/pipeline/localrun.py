@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from kadr.contracts.manifest import Manifest
-from kadr.contracts.run import Request
+from kadr.contracts.run import Record, Request
 from kadr.pipeline.admission import Admitted
 from kadr.pipeline.epochs import Stored
 from kadr.pipeline.spec import SourceRef, TaskSpec
@@ -38,6 +38,10 @@ class LocalRun:
     duration_ms: int | None = None
     manifest: Manifest | None = None
     rendering: bool = False
+    renders: int = 0
+    """Attempts at the report."""
+    told: set[str] = field(default_factory=set)
+    """Tasks whose start was told."""
     files: tuple[str, ...] | None = None
     error: Exception | None = None
     ended: float = 0.0
@@ -46,6 +50,13 @@ class LocalRun:
     @classmethod
     def of(cls, admitted: Admitted, video_href: str, wants_report: bool = True) -> LocalRun:
         return cls(admitted.request, admitted.source, admitted.refresh, video_href, wants_report)
+
+    def forget_rivals(self, record: Record) -> None:
+        """A payload made again came out as ``record``: of its key, the digest whose bytes exist counts."""
+        for name, body in list(self.objects.items()):
+            same = isinstance(body, Record) and (body.task, body.key) == (record.task, record.key)
+            if same and body.digest != record.digest:
+                del self.objects[name]
 
     @property
     def finished(self) -> bool:

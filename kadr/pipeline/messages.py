@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from kadr.contracts.run import Record
 from kadr.pipeline.spec import TaskSpec
@@ -27,23 +28,27 @@ class Begin:
     work: TaskSpec | RenderSpec
 
 
-@dataclass(frozen=True)
-class Advanced:
+class _Said(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Advanced(_Said):
+    kind: Literal["advanced"] = "advanced"
     ticket: int
     fraction: float
 
 
-@dataclass(frozen=True)
-class Noted:
+class Noted(_Said):
     """Something that the person should know about the process, whatever it works on."""
 
+    kind: Literal["noted"] = "noted"
     text: str
 
 
-@dataclass(frozen=True)
-class Finished:
+class Finished(_Said):
     """How a ticket ended: with a record (or rendered files), busy, or an error."""
 
+    kind: Literal["finished"] = "finished"
     ticket: int
     record: Record | None = None
     rendered: tuple[str, ...] | None = None
@@ -51,4 +56,19 @@ class Finished:
     code: str = ""
     message: str = ""
     retryable: bool = False
-    details: Mapping[str, Any] | None = None
+    details: dict[str, Any] = {}
+
+
+Said = Advanced | Noted | Finished
+_SAID: TypeAdapter[Said] = TypeAdapter(Annotated[Said, Field(discriminator="kind")])
+MAX_BYTES = 16 << 20
+
+
+def encode(said: Said) -> bytes:
+    """What a host says, as JSON. Hosts open hostile files: what comes from them is parsed, never unpickled."""
+    return said.model_dump_json().encode()
+
+
+def decode(body: bytes) -> Said:
+    """What a host said. Raises ValueError for anything else."""
+    return _SAID.validate_json(body)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from kadr.contracts.artifact import Artifact
 from kadr.contracts.keys import jcs
 from kadr.contracts.run import Record, RecordResult
+from kadr.pipeline.epochs import parse
 from kadr.pipeline.spec import TaskSpec
 from kadr.storage import layout
 from kadr.storage.results import ResultId, find_result, read_header, read_result
@@ -39,14 +41,22 @@ def write_record(
     started_ms: int,
     seconds: float,
     device: str,
+    details: Mapping[str, Any],
 ) -> Record:
     """Write and return the record of a task that was run; ``cached`` names the outputs that were found after all."""
-    return _put(store, spec, _record(store, spec, digests, cached, started_ms, seconds, device))
+    record = _record(store, spec, digests, cached, started_ms, seconds, device)
+    return _put(store, spec, record.model_copy(update={"details": dict(details)}))
 
 
 def _put(store: ObjectStore, spec: TaskSpec, record: Record) -> Record:
+    """A record that is there already stays: it says who computed what, and a repeat would say cached."""
     name = layout.record_ok(spec.epoch, spec.task, spec.key, record.digest)
-    store.put(layout.state_prefix(spec.owner, spec.run_id) + name, jcs(record.model_dump(mode="json")))
+    full = layout.state_prefix(spec.owner, spec.run_id) + name
+    if store.exists(full):
+        written = parse(name, store.get(full))
+        if isinstance(written, Record):
+            return written
+    store.put(full, jcs(record.model_dump(mode="json")))
     return record
 
 

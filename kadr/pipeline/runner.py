@@ -19,7 +19,7 @@ import numpy as np
 
 from kadr.contracts.artifact import Artifact, ArtifactSpec
 from kadr.contracts.component import Audio, Component, Each, Frames, Part, Read, Source
-from kadr.contracts.errors import InvalidArtifact, VideoChanged
+from kadr.contracts.errors import InvalidArtifact, VersionMismatch, VideoChanged
 from kadr.contracts.model import Models
 from kadr.contracts.run import Record
 from kadr.media.audio import PcmStream
@@ -71,17 +71,35 @@ def _compute(shell: Shell, spec: TaskSpec, progress: Progress) -> Record:
     missing = tuple(w.name for w in spec.wanted if w.name not in found)
     started_ms, clock = time.time_ns() // 1_000_000, time.perf_counter()
     component = catalogue.component(spec.component)
+    _check_version(component, spec)
     made = _make(shell, component, spec, missing, progress) if missing else {}
+    if any(isinstance(read, Source) for read in component.reads):
+        open_source(
+            spec.source
+        )  # what was read must still be what the run began with: nothing is kept otherwise
+    drift: list[str] = []
     for wanted in spec.wanted:
         if wanted.name in made:
             artifact_spec = _spec_of(component, spec, wanted.name)
-            where = (spec.owner, spec.video_id, spec.component, wanted.key)
+            where = (spec.owner, spec.video_id, spec.component)
             artifact = artifact_spec.checked(made[wanted.name])
-            own = write_result(shell.store, *where, artifact_spec, artifact, wanted.ingredients)
+            before = find_result(shell.store, *where, wanted.key) if spec.refresh else None
+            own = write_result(shell.store, *where, wanted.key, artifact_spec, artifact, wanted.ingredients)
+            if before not in (None, own.digest):
+                drift.append(wanted.name)
             found[wanted.name] = own.digest if spec.refresh else _smallest(shell.store, own)
     seconds = time.perf_counter() - clock
     cached = frozenset(w.name for w in spec.wanted if w.name not in made)
-    return write_record(shell.store, spec, found, cached, started_ms, seconds, shell.device)
+    details = {"drift": drift} if drift else {}
+    return write_record(shell.store, spec, found, cached, started_ms, seconds, shell.device, details)
+
+
+def _check_version(component: Component, spec: TaskSpec) -> None:
+    if component.version != spec.version:
+        raise VersionMismatch(
+            f"{spec.component} is version {component.version} here, but the run was planned with version {spec.version}: "
+            "run `make catalog` if you changed it, then analyse again"
+        )
 
 
 def _smallest(store: ObjectStore, own: ResultId) -> str:

@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 from typing import IO, Any
 
 from kadr.contracts.errors import ResourceExhausted, WorkerDied
-from kadr.pipeline.messages import Advanced, Begin, Finished, Noted, RenderSpec
+from kadr.pipeline.messages import MAX_BYTES, Advanced, Begin, Finished, Noted, RenderSpec, decode
 from kadr.pipeline.spec import TaskSpec
 
 LEAVE_S = 3.0
@@ -44,7 +44,7 @@ class Host:
     process: subprocess.Popen[bytes] | None = None
     connection: Connection | None = None
     said: IO[bytes] | None = None
-    """What the process writes to standard error: shown when it dies, not before."""
+    """What the process writes to standard output and error: shown when it dies, not before."""
     flights: dict[int, Flight] = field(default_factory=dict)
 
     def begin(self, work: TaskSpec | RenderSpec, tag: Any, timeout_s: float) -> None:
@@ -65,6 +65,7 @@ class Host:
             [*self.command, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
+            stdout=self.said,
             stderr=self.said,
             start_new_session=True,
         )
@@ -76,7 +77,7 @@ class Host:
         assert self.connection is not None
         try:
             while self.connection.poll():
-                message = self.connection.recv()
+                message = decode(self.connection.recv_bytes(MAX_BYTES))
                 if isinstance(message, Noted):
                     self.on_note(message.text)
                     continue
@@ -87,18 +88,20 @@ class Host:
                     yield flight, message
         except (EOFError, OSError):
             yield from self._bury()
+        except ValueError as error:
+            yield from self._bury(f"said what no worker says and was ended ({str(error)[:100]})")
 
-    def _bury(self) -> Iterator[tuple[Flight, Finished]]:
+    def _bury(self, verdict: str = "") -> Iterator[tuple[Flight, Finished]]:
+        """The host is gone, or is sent away: what it had in hand failed and may be tried again."""
+        self._leave(LEAVE_S if not verdict else 0)
         how = self._reap()
+        how = verdict or how
         lost, self.flights = list(self.flights.values()), {}
         for flight in lost:
             death = WorkerDied(f"the {self.name} process {how} while {_named(flight.work)} ran")
-            yield flight, Finished(flight.ticket, code=death.code, message=str(death), retryable=True)
+            yield flight, Finished(ticket=flight.ticket, code=death.code, message=str(death), retryable=True)
 
     def _reap(self) -> str:
-        if self.connection is not None:
-            self.connection.close()
-            self.connection = None
         if self.process is None:
             return "ended"
         code = self.process.wait()
@@ -127,7 +130,7 @@ class Host:
         self.kill()
         for flight in late:
             limit = ResourceExhausted(f"{_named(flight.work)} did not finish within {flight.timeout_s:.0f} s")
-            yield flight, Finished(flight.ticket, code=limit.code, message=str(limit), retryable=True)
+            yield flight, Finished(ticket=flight.ticket, code=limit.code, message=str(limit), retryable=True)
         yield from self._bury()
 
     def kill(self) -> None:
@@ -139,15 +142,21 @@ class Host:
         """End the host: an idle one leaves by itself when its connection closes, a busy one is killed."""
         if self.process is None:
             return
+        self._leave(0 if self.flights else LEAVE_S)
+        self.flights.clear()
+        self._reap()
+
+    def _leave(self, within_s: float) -> None:
+        """Close the connection, which ends an honest host, and kill it if it is still there after ``within_s``."""
         if self.connection is not None:
             self.connection.close()
             self.connection = None
+        if self.process is None:
+            return
         try:
-            self.process.wait(0 if self.flights else LEAVE_S)
+            self.process.wait(within_s)
         except subprocess.TimeoutExpired:
             self.kill()
-        self.flights.clear()
-        self._reap()
 
 
 def ready(hosts: Sequence[Host], timeout_s: float) -> list[Host]:

@@ -1,0 +1,130 @@
+"""What must not get into the store or out of it: changed sources, other versions, damaged results, half a refresh."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import REEL, Kadr
+from tests.media_files import numbered, write_video
+
+Register = Callable[[subprocess.Popen[bytes]], subprocess.Popen[bytes]]
+SLOW = ("--only", "shots,objects", "--set", "probe.chunk_ms=6000")
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    path = tmp_path / "v.mp4"
+    write_video(path, numbered(100), tone_s=4.0)
+    return path
+
+
+def wait_for(log: Path, word: str, process: subprocess.Popen[bytes]) -> None:
+    while word not in (log.read_text() if log.exists() else ""):
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.02)
+
+
+def test_a_video_that_changes_under_way_leaves_no_result_of_other_bytes(
+    kadr: Kadr, tmp_path: Path, started: Register
+) -> None:
+    video, log = tmp_path / "v.mp4", tmp_path / "log"
+    shutil.copy(REEL, video)
+    process = started(kadr.start("analyze", video, *SLOW, "--out", tmp_path / "o", "--json", log=log))
+    wait_for(log, "run.planned", process)
+    with video.open("r+b") as file:
+        file.seek(1_000_000)
+        file.write(b"\0" * 500_000)
+    assert process.wait(timeout=120) in (1, 3)
+    failures = [
+        json.loads(p.read_text()) for p in (kadr.home / "store/state").glob("*/*/1/decode.*.failed.json")
+    ]
+    assert failures
+    assert {f["code"] for f in failures} == {"VideoChanged"}
+
+
+def test_an_expired_payload_whose_video_goes_away_ends_the_run_rather_than_waiting(
+    kadr: Kadr, video: Path, tmp_path: Path
+) -> None:
+    assert kadr("analyze", video, "--only", "shots", "--out", tmp_path / "o", "--json").code == 0
+    for pack in (kadr.home / "store/results").glob("local/*/decode/*/*.npz"):
+        pack.unlink()
+    copy = tmp_path / "copy.mp4"
+    shutil.copy2(video, copy)
+    changed = (
+        "analyze",
+        copy,
+        "--only",
+        "shots",
+        "--set",
+        "shots.detector=content",
+        "--out",
+        tmp_path / "o",
+        "--json",
+    )
+    log = tmp_path / "log"
+    process = kadr.start(*changed, log=log)
+    wait_for(log, "task.rearmed", process)
+    copy.write_bytes(b"gone")
+    assert process.wait(timeout=60) in (1, 3)
+
+
+def test_a_component_of_another_version_than_planned_is_refused(
+    kadr: Kadr, video: Path, tmp_path: Path
+) -> None:
+    root = Path(__file__).parents[2]
+    copy = tmp_path / "tree"
+    copy.mkdir()
+    for name in ("kadr", "functions", "inference", "cli"):
+        shutil.copytree(
+            root / name, copy / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "1")
+        )
+    path = copy / "functions/loudness/component.py"
+    path.write_text(re.sub(r"version=(\d+)", lambda m: f"version={int(m[1]) + 1}", path.read_text(), count=1))
+    done = subprocess.run(
+        kadr.command("analyze", video, "--only", "loudness", "--out", tmp_path / "o", "--json"),
+        env={**kadr.environment, "PYTHONPATH": str(copy)}, cwd=copy, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    missing = json.loads(done.stdout.splitlines()[-1])["videos"][0]["missing"]
+    assert "make catalog" in missing["loudness"]
+
+
+def test_damaged_results_are_computed_again(kadr: Kadr, video: Path, tmp_path: Path) -> None:
+    only = ("--only", "quality,loudness", "--out", tmp_path / "o", "--json")
+    assert kadr("analyze", video, *only).code == 0
+    whole = kadr.results()
+    results = kadr.home / "store/results/local"
+    for pattern in ("*/probe/*/*.json", "*/quality/*/*.json"):
+        next(iter(results.glob(pattern))).write_bytes(b"")
+    for npz in results.glob("*/loudness/*/*.npz"):
+        npz.unlink()
+    shutil.rmtree(kadr.home / "store/state")
+    shutil.rmtree(kadr.home / "store/runs")
+    again = kadr("analyze", video, *only)
+    assert again.code == 0, again.out
+    assert kadr.results() == whole
+
+
+def test_a_refresh_that_was_stopped_goes_on_as_a_refresh(
+    kadr: Kadr, tmp_path: Path, started: Register
+) -> None:
+    out = ("--out", tmp_path / "o", "--json")
+    assert kadr("analyze", REEL, *SLOW, *out).code == 0
+    log = tmp_path / "log"
+    process = started(kadr.start("analyze", REEL, *SLOW, *out, "--refresh", log=log))
+    wait_for(log, '"cached": false', process)
+    process.terminate()
+    assert process.wait(timeout=20) == 143
+    before = {json.loads(line)["task"] for line in log.read_text().splitlines() if '"task.done"' in line}
+    rest = kadr("analyze", REEL, *SLOW, *out, "--refresh")
+    assert rest.events("run.admitted")[0]["how"] == "resumed"
+    done = {e["task"] for e in rest.events("task.done")}
+    assert not done & before
+    assert all(not e["cached"] and not e["drift"] for e in rest.events("task.done"))
