@@ -54,8 +54,9 @@ class LocalRun:
     def forget_rivals(self, record: Record) -> None:
         """A payload made again came out as ``record``: of its key, the digest whose bytes exist counts."""
         for name, body in list(self.objects.items()):
-            same = isinstance(body, Record) and (body.task, body.key) == (record.task, record.key)
-            if same and body.digest != record.digest:
+            if not isinstance(body, Record) or (body.task, body.key) != (record.task, record.key):
+                continue
+            if body.digest != record.digest:
                 del self.objects[name]
 
     @property
