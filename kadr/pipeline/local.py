@@ -19,12 +19,12 @@ from kadr.contracts.errors import (
     ReportFailure,
     WorkerDied,
 )
-from kadr.contracts.keys import jcs
-from kadr.contracts.run import Failure, Record, TaskState
+from kadr.contracts.run import Record, TaskState
 from kadr.pipeline.admission import load_objects
 from kadr.pipeline.budget import Budget
 from kadr.pipeline.catalogue import Catalogue
 from kadr.pipeline.closing import close, read_manifest
+from kadr.pipeline.failing import backoff_s, makers_of_expired, write_failure
 from kadr.pipeline.localrun import LocalRun
 from kadr.pipeline.messages import Advanced, Finished, RenderSpec
 from kadr.pipeline.recording import lookup, record_cached
@@ -262,7 +262,7 @@ class Coordinator:
         if unreadable and attempts < ATTEMPTS and self._rearm(run, spec):
             return
         if message.retryable and attempts < ATTEMPTS:
-            run.not_before[spec.task] = time.monotonic() + 0.5 * 2 ** (attempts - 1)
+            run.not_before[spec.task] = time.monotonic() + backoff_s(attempts)
             if message.code == WorkerDied.__name__:
                 run.alone.add(spec.task)
             self._tell(run, "task.retried", **_named(spec), code=message.code, message=message.message)
@@ -279,18 +279,7 @@ class Coordinator:
         run.missed.pop(spec.task, None)
 
     def _give_up(self, run: LocalRun, spec: TaskSpec, message: Finished, attempts: int) -> None:
-        failure = Failure(
-            task=spec.task,
-            key=spec.key,
-            code=message.code,
-            message=message.message,
-            attempts=attempts,
-            at_ms=time.time_ns() // 1_000_000,
-            details=message.details,
-        )
-        name = layout.record_failed(spec.epoch, spec.task, spec.key)
-        prefix = layout.state_prefix(spec.owner, spec.run_id)
-        self.store.put(prefix + name, jcs(failure.model_dump(mode="json")))
+        name, failure = write_failure(self.store, spec, message, attempts)
         run.objects[name] = failure
         run.missed.pop(spec.task, None)
         run.dirty = True
@@ -299,25 +288,12 @@ class Coordinator:
     def _rearm(self, run: LocalRun, spec: TaskSpec) -> bool:
         """Have the makers of ``spec``'s expired inputs make them again; ``spec`` waits for them."""
         assert run.state is not None
-        keys = {i.key for i in spec.inputs if i.key is not None}
-        makers = [
-            task
-            for task in run.state.tasks.values()
-            if task.record is not None
-            and any(
-                r.key in keys and self._expired(spec, task.component, r.key, r.digest)
-                for r in task.record.results
-            )
-        ]
+        makers = makers_of_expired(self.store, run.state, spec)
         for task in makers:
             run.missed[task.name] = spec_of(run.request, run.state, task, run.source, True)
             self._tell(run, "task.rearmed", task=task.name, component=task.component, **_NO_CHUNK)
         run.rearmed[spec.task] = {task.name for task in makers}
         return bool(makers)
-
-    def _expired(self, spec: TaskSpec, component: str, key: str, digest: str) -> bool:
-        result = ResultId(spec.owner, spec.video_id, component, key, digest)
-        return bool(read_header(self.store, result)["arrays"]) and not self.store.exists(result.npz)
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
