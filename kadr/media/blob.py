@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+_scratch: Path | None = None
+
+
+def set_scratch(folder: Path | None) -> None:
+    """Where this process's blobs grow from now on; None, as at first, is the system's directory for temporary files.
+
+    For a process that decodes whole videos: the system's directory may be small, or lie in memory. ``folder`` must exist; nothing
+    in it has a name, so that nothing is left there however the process ends.
+    """
+    global _scratch
+    _scratch = folder
 
 
 class Blob:
@@ -13,7 +26,7 @@ class Blob:
 
     def __init__(self, dtype: str) -> None:
         self._dtype = np.dtype(dtype)
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the blob
+        self._file = tempfile.TemporaryFile(dir=_scratch)  # noqa: SIM115 - lives as long as the blob
         self._size = 0
 
     def __len__(self) -> int:
