@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Protocol
 
+from kadr.storage.files import translated
+
 
 class Claim(Protocol):
     def release(self) -> None: ...
@@ -14,7 +16,7 @@ class Claim(Protocol):
 
 class Claims(Protocol):
     def take(self, key: str) -> Claim | None:
-        """The claim to ``key``, or None while somebody else holds it."""
+        """The claim to ``key``, or None while somebody else holds it. Raises StoreFailure, NoSpaceLeft."""
         ...
 
 
@@ -25,18 +27,17 @@ class FileClaims:
         self._folder = folder
 
     def take(self, key: str) -> FileClaim | None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{key}.lock"
-        handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            return None
-        if not _still_there(handle, path):
-            os.close(handle)
-            return None
-        return FileClaim(handle, path)
+        with translated(f"claim {key}"):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            path = self._folder / f"{key}.lock"
+            handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
+            held = False
+            try:
+                held = _locked(handle) and _still_there(handle, path)
+            finally:
+                if not held:
+                    os.close(handle)
+        return FileClaim(handle, path) if held else None
 
 
 class FileClaim:
@@ -47,8 +48,20 @@ class FileClaim:
         self._path = path
 
     def release(self) -> None:
-        self._path.unlink(missing_ok=True)
-        os.close(self._handle)
+        """Give the claim up; whatever goes wrong, it is given up."""
+        try:
+            with translated(f"claim {self._path.stem}"):
+                self._path.unlink(missing_ok=True)
+        finally:
+            os.close(self._handle)
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _still_there(handle: int, path: Path) -> bool:
