@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
-import tempfile
+import time
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from kadr.contracts.errors import NoSpaceLeft, ObjectMissing, StoreFailure
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+ABANDONED_S = 60
+"""A temporary file that nobody holds is left alone until it is this old: its maker may be about to lock it."""
 
 
 @contextmanager
@@ -26,8 +31,29 @@ def translated(name: str) -> Iterator[None]:
         raise StoreFailure(f"store: {name}: {error.strerror}") from error
 
 
+@contextmanager
+def temporary(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """A new file in ``folder``, of the mode that the user's umask gives. It is removed in the end unless it was moved away.
+
+    While it is open it is locked, by which :meth:`FileStore.sweep` tells it from one whose process was killed.
+    """
+    path = folder / uuid.uuid4().hex
+    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            # Where files cannot be locked, nothing is swept either.
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield file, path
+    finally:
+        path.unlink(missing_ok=True)
+
+
 class FileStore:
-    """The store that ``kadr analyze`` works on. Safe for several processes at once."""
+    """The store that ``kadr analyze`` works on. Safe for several processes at once.
+
+    What is said in a video is private: a root that is made here is its user's alone; below it the umask rules.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
@@ -39,22 +65,27 @@ class FileStore:
         return self.root.joinpath(*parts)
 
     def scratch(self) -> Path:
+        self._make_root()
         path = self.root / "tmp"
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(exist_ok=True)
         return path
 
+    def _make_root(self) -> None:
+        if not self.root.is_dir():
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o700, exist_ok=True)
+
+    def sweep(self) -> int:
+        """Remove the temporary files of processes that were killed; how many there were."""
+        with translated("tmp/"):
+            return sum(_swept(path) for path in self.scratch().iterdir())
+
     def put(self, name: str, body: bytes) -> None:
-        with translated(name):
-            handle, temporary = tempfile.mkstemp(dir=self.scratch())
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(body)
-                    file.flush()
-                    os.fsync(file.fileno())
-                self._place(Path(temporary), self._path(name))
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+        with translated(name), temporary(self.scratch()) as (file, path):
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+            self._place(path, self._path(name))
 
     def put_file(self, name: str, path: Path) -> None:
         with translated(name):
@@ -62,10 +93,9 @@ class FileStore:
                 os.fsync(file.fileno())
             self._place(path, self._path(name))
 
-    @staticmethod
-    def _place(source: Path, target: Path) -> None:
+    def _place(self, source: Path, target: Path) -> None:
+        self._make_root()
         target.parent.mkdir(parents=True, exist_ok=True)
-        source.chmod(0o644)
         source.replace(target)
 
     def get(self, name: str) -> bytes:
@@ -102,3 +132,15 @@ class FileStore:
 
 def _may_hold(folder: str, prefix: str) -> bool:
     return folder.startswith(prefix) or prefix.startswith(f"{folder}/")
+
+
+def _swept(path: Path) -> bool:
+    """Remove the temporary file at ``path`` if it is old and nobody holds it; whether it was."""
+    with suppress(OSError):
+        if not path.is_file() or time.time() - path.stat().st_mtime < ABANDONED_S:
+            return False
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+            return True
+    return False

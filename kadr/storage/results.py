@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -16,7 +14,7 @@ from kadr.contracts.artifact import Artifact, ArtifactSpec, Retention
 from kadr.contracts.errors import InvalidObject, ObjectMissing, PayloadExpired
 from kadr.contracts.keys import dtype_name, jcs, result_digest
 from kadr.storage import layout
-from kadr.storage.files import translated
+from kadr.storage.files import temporary, translated
 from kadr.storage.npz import read_npz, write_npz
 from kadr.storage.store import ObjectStore
 
@@ -40,11 +38,39 @@ class ResultId:
         return layout.result_npz(self.owner, self.video_id, self.component, self.key, self.digest)
 
 
+MAX_KNOWN = 100_000
+_KNOWN: WeakKeyDictionary[ObjectStore, dict[str, bool]] = WeakKeyDictionary()
+"""By store: the JSON objects found whole, and whether each needs its NPZ beside it. They do not change, so one read will do."""
+
+
 def find_result(store: ObjectStore, owner: str, video_id: str, component: str, key: str) -> str | None:
-    """The smallest digest that a result with this key has, or None."""
+    """The smallest digest that a usable result with this key has, or None."""
     prefix = layout.results_prefix(owner, video_id, component, key)
-    names = (name.removeprefix(prefix) for name in store.list(prefix))
-    return min((n.removesuffix(".json") for n in names if n.endswith(".json")), default=None)
+    names = set(store.list(prefix))
+    for digest in sorted(n.removeprefix(prefix).removesuffix(".json") for n in names if n.endswith(".json")):
+        result = ResultId(owner, video_id, component, key, digest)
+        if _usable(store, result, names):
+            return digest
+    return None
+
+
+def usable(store: ObjectStore, result: ResultId) -> bool:
+    """Whether the result can be used: its JSON is whole and, unless it is an intermediate, its arrays are there."""
+    return _usable(store, result, frozenset())
+
+
+def _usable(store: ObjectStore, result: ResultId, listed: Set[str]) -> bool:
+    known = _KNOWN.setdefault(store, {})
+    needs_npz = known.get(result.json)
+    if needs_npz is None:
+        try:
+            parts = _parts(result, read_header(store, result))
+        except (ObjectMissing, InvalidObject):
+            return False
+        if len(known) >= MAX_KNOWN:
+            known.clear()
+        needs_npz = known[result.json] = bool(parts.arrays) and not parts.intermediate
+    return not needs_npz or result.npz in listed or store.exists(result.npz)
 
 
 def write_result(
@@ -57,7 +83,10 @@ def write_result(
     artifact: Artifact,
     ingredients: Mapping[str, Any],
 ) -> ResultId:
-    """Write ``artifact``, already checked against ``spec``; ``key`` is the hash of ``ingredients``."""
+    """Write ``artifact``, already checked against ``spec``; ``key`` is the hash of ``ingredients``.
+
+    What has the same name already is written anew: it is equal, or damaged.
+    """
     payload = json.loads(jcs(dict(artifact.payload)))
     digest = result_digest(spec.major, artifact.arrays, payload)
     result = ResultId(owner, video_id, component, key, digest)
@@ -80,15 +109,10 @@ def write_result(
 
 
 def _write_arrays(store: ObjectStore, name: str, artifact: Artifact) -> None:
-    with translated(name):
-        handle, temporary = tempfile.mkstemp(dir=store.scratch())
-        try:
-            with os.fdopen(handle, "wb") as file:
-                write_npz(file, artifact.arrays)
-            store.put_file(name, Path(temporary))
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+    with translated(name), temporary(store.scratch()) as (file, path):
+        write_npz(file, artifact.arrays)
+        file.flush()
+        store.put_file(name, path)
 
 
 def read_header(store: ObjectStore, result: ResultId) -> dict[str, Any]:
@@ -102,27 +126,40 @@ def read_header(store: ObjectStore, result: ResultId) -> dict[str, Any]:
     return body
 
 
+class _Parts(NamedTuple):
+    """What a result's JSON says of it: ``arrays`` {name: (dtype name, shape)}."""
+
+    arrays: dict[str, tuple[str, tuple[int, ...]]]
+    payload: dict[str, Any]
+    major: int
+    intermediate: bool
+
+
+def _parts(result: ResultId, header: Mapping[str, Any]) -> _Parts:
+    """Raises InvalidObject."""
+    try:
+        arrays = {n: (str(a["dtype"]), tuple(a["shape"])) for n, a in header["arrays"].items()}
+        payload, major = dict(header["payload"]), int(header["schema"]["major"])
+        return _Parts(arrays, payload, major, header["retention"] == Retention.INTERMEDIATE)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InvalidObject(f"{result.json} lacks a part: {error}") from error
+
+
 def read_result(store: ObjectStore, result: ResultId, verify: bool = False) -> Artifact:
     """The result's artifact; large arrays are mapped, not loaded. ``verify`` hashes everything again.
 
     Raises ObjectMissing, PayloadExpired (the arrays of an intermediate were removed), InvalidObject.
     """
-    header = read_header(store, result)
-    try:
-        expected = {n: (str(a["dtype"]), tuple(a["shape"])) for n, a in header["arrays"].items()}
-        payload, major = dict(header["payload"]), int(header["schema"]["major"])
-        intermediate = header["retention"] == Retention.INTERMEDIATE
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InvalidObject(f"{result.json} lacks a part: {error}") from error
+    parts = _parts(result, read_header(store, result))
     arrays: dict[str, np.ndarray] = {}
-    if expected:
+    if parts.arrays:
         try:
             with store.local(result.npz) as path:
-                arrays = read_npz(path, expected)
+                arrays = read_npz(path, parts.arrays)
         except ObjectMissing as error:
-            if intermediate:
+            if parts.intermediate:
                 raise PayloadExpired(f"the payload of {result.npz} has expired") from error
             raise
-    if verify and result_digest(major, arrays, payload) != result.digest:
+    if verify and result_digest(parts.major, arrays, parts.payload) != result.digest:
         raise InvalidObject(f"{result.json}: the content does not have the digest in its name")
-    return Artifact(arrays, payload)
+    return Artifact(arrays, parts.payload)
