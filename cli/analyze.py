@@ -15,6 +15,7 @@ import click
 
 from cli import outputs
 from cli.compose import Machine, Question
+from cli.crash import unforeseen
 from cli.options import Choice, profile_options
 from cli.progress import Bars, JsonLines, Lines, View
 from cli.sources import Video, resolve
@@ -22,7 +23,7 @@ from cli.summary import summarise
 from kadr.contracts.errors import Interrupted, KadrError
 from kadr.contracts.run import RunStatus
 from kadr.pipeline.admission import Admitted, Asked, admit, identify
-from kadr.pipeline.local import Coordinator
+from kadr.pipeline.local import Coordinator, Event
 from kadr.pipeline.localrun import LocalRun
 
 EXIT_PARTIAL, EXIT_FAILED = 3, 1
@@ -65,63 +66,86 @@ def command(
     machine.require_weights(question)
     view: View = JsonLines() if as_json else Bars() if sys.stderr.isatty() else Lines()
     with view:
-        found = resolve(videos, machine.settings.home / "downloads", view.note)
-        jobs_list = [Job(v, outputs.folder(v, out, many=len(found) > 1)) for v in found]
-        _work(machine, choice, question, jobs_list, jobs, refresh, view)
-    summarise(machine.store, jobs_list, as_json)
-    sys.exit(_exit_code(jobs_list))
+        found = resolve(videos, machine.fetcher(profile, view.note))
+        places = outputs.folders(found, out)
+        batch = Batch(machine, choice, question, refresh, view, list(map(Job, found, places)))
+        batch.work(jobs)
+    summarise(machine.store, batch.jobs, as_json)
+    sys.exit(_exit_code(batch.jobs))
 
 
-def _work(
-    machine: Machine,
-    choice: Choice,
-    question: Question,
-    jobs: Sequence[Job],
-    cores: int | None,
-    refresh: bool,
-    view: View,
-) -> None:
-    coordinator = machine.coordinator(view.event, view.note, cores)
-    with _stoppable(coordinator):
-        for job in jobs:
-            _admit(machine, choice, question, job, refresh, view)
-        open_jobs = [j for j in jobs if j.run is not None]
-        coordinator.run([j.run for j in open_jobs if j.run is not None])
-    for job in open_jobs:
-        _deliver(machine, job)
-        job.seconds = (job.run.ended if job.run else 0.0) - job.began
+@dataclass(frozen=True)
+class Batch:
+    """The videos of one call, and what is asked of each."""
 
+    machine: Machine
+    choice: Choice
+    question: Question
+    refresh: bool
+    view: View
+    jobs: Sequence[Job]
 
-def _admit(machine: Machine, choice: Choice, question: Question, job: Job, refresh: bool, view: View) -> None:
-    job.began = time.monotonic()
-    try:
-        outputs.check_writable(job.out)
-        mine = choice.for_video(job.video, question, machine)
-        video_id, source = identify(machine.store, job.video.path, lambda f: view.hashing(job.video.title, f))
-        asked = Asked(job.video.path, mine.profile, mine.graph, mine.models, refresh, job.video.title)
-        job.admitted = admit(machine.store, asked, video_id, source)
-    except KadrError as error:
-        job.error = error
-        view.failed(job.video.title, error)
-        return
-    href = outputs.href(job.video.path, job.out)
-    wanted = not (
-        job.admitted.finished and outputs.current(machine.store, job.admitted.request, job.out, href)
-    )
-    job.run = LocalRun.of(job.admitted, href, wanted)
-    view.begin(job.admitted, job.video.title, machine.catalogue)
+    def work(self, cores: int | None) -> None:
+        """Bring every job to its end. Raises Interrupted; any other trouble is its own job's."""
+        coordinator = self.machine.coordinator(self._event, self.view.note, cores)
+        with _Stoppable(coordinator):
+            for job in self.jobs:
+                self._admit(job)
+            coordinator.run([j.run for j in self.jobs if j.run is not None])
+        for job in self.jobs:
+            if job.run is not None:
+                job.error = job.error or _error_of(job.run)
+                job.seconds = job.run.ended - job.began
 
-
-def _deliver(machine: Machine, job: Job) -> None:
-    assert job.run is not None
-    if job.run.error is not None:
-        error = job.run.error
-        job.error = error if isinstance(error, KadrError) else KadrError(f"{type(error).__name__}: {error}")
-    elif job.run.manifest is not None and job.run.files:
+    def _admit(self, job: Job) -> None:
+        job.began = time.monotonic()
         try:
-            outputs.deliver(machine.store, job.run.manifest, job.run.files, job.out, job.run.video_href)
+            job.run = self._admitted(job)
+        except Interrupted:
+            raise
+        except Exception as error:
+            job.error = error if isinstance(error, KadrError) else unforeseen(error)
+            self.view.failed(job.video.title, job.error)
+
+    def _admitted(self, job: Job) -> LocalRun:
+        video, machine = job.video, self.machine
+        video.check()
+        video_id, source = identify(machine.store, video.path, lambda f: self.view.hashing(video.title, f))
+        mine = self.choice.for_video(video, self.question, machine, self.view.note)
+        outputs.check_writable(job.out)
+        asked = Asked(video.path, mine.profile, mine.graph, mine.models, self.refresh, video.title)
+        job.admitted = admit(machine.store, asked, video_id, source)
+        href = outputs.href(video.path, job.out)
+        finished = job.admitted.finished
+        there = finished and outputs.current(machine.store, job.admitted.request, job.out, href)
+        self.view.begin(job.admitted, video.title, machine.catalogue)
+        return LocalRun.of(job.admitted, href, wants_report=not there)
+
+    def _event(self, event: Event) -> None:
+        """What is done is delivered before it is told."""
+        if event["event"] == "run.done":
+            for job in self.jobs:
+                if job.run is not None and job.run.request.run_id == event["run_id"]:
+                    self._deliver(job, job.run)
+        self.view.event(event)
+
+    def _deliver(self, job: Job, run: LocalRun) -> None:
+        if run.manifest is None or not run.files:
+            return
+        try:
+            outputs.deliver(self.machine.store, run.manifest, run.files, job.out, run.video_href)
         except KadrError as error:
             job.error = error
+            self.view.failed(job.video.title, error)
+
+
+def _error_of(run: LocalRun) -> KadrError | None:
+    error = run.error
+    return (
+        error
+        if error is None or isinstance(error, KadrError)
+        else KadrError(f"{type(error).__name__}: {error}")
+    )
 
 
 def _exit_code(jobs: Sequence[Job]) -> int:
@@ -131,7 +155,7 @@ def _exit_code(jobs: Sequence[Job]) -> int:
     return EXIT_PARTIAL if RunStatus.PARTIAL in states else 0
 
 
-class _stoppable:
+class _Stoppable:
     """SIGINT and SIGTERM end the work between two looks at the hosts; what was recorded stays."""
 
     def __init__(self, coordinator: Coordinator) -> None:

@@ -20,11 +20,19 @@ from kadr.storage.claims import FileClaims
 from kadr.storage.files import FileStore
 
 if TYPE_CHECKING:
+    from cli.fetch import Fetcher
     from inference.registry import Registry
     from kadr.pipeline.local import Coordinator, Event
 
 MAX_THREADS = 4
 ROOT = Path(__file__).parents[1]
+
+
+def cores() -> int:
+    """Cores that this process may use; where the system cannot say (macOS), all that there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class Machine:
     """This machine's parts, made when they are first needed."""
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings()
+        self.settings = settings or Settings.read()
 
     @cached_property
     def store(self) -> FileStore:
@@ -63,7 +71,7 @@ class Machine:
 
     @property
     def threads(self) -> int:
-        return self.settings.threads or min(MAX_THREADS, len(os.sched_getaffinity(0)))
+        return self.settings.threads or min(MAX_THREADS, cores())
 
     def question(self, profile: Profile) -> Question:
         """``profile`` made normal. Raises InvalidProfile."""
@@ -90,6 +98,13 @@ class Machine:
                 f" (they go to {self.settings.weights}), or leave out what needs them with --only"
             )
 
+    def fetcher(self, profile: Profile, note: Callable[[str], None]) -> Fetcher:
+        """For videos behind URLs, as fresh as ``profile`` wants them."""
+        from cli.fetch import GB, Fetcher
+
+        settings = self.settings
+        return Fetcher(settings.home / "downloads", note, profile.cache_ttl_days, settings.fetch_gb * GB)
+
     def coordinator(
         self, on_event: Callable[[Event], None], on_note: Callable[[str], None], jobs: int | None = None
     ) -> Coordinator:
@@ -110,6 +125,6 @@ class Machine:
 
     def _command(self, role: str, jobs: int | None) -> list[str]:
         """A worker process with room for as many tasks as the budget lets run at once."""
-        tasks = max(2, jobs or len(os.sched_getaffinity(0)))
+        tasks = max(2, jobs or cores())
         store, threads = str(self.settings.store), str(self.threads)
         return [sys.executable, "-m", "cli.worker", role, store, threads, str(tasks)]

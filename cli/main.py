@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 
@@ -12,6 +13,8 @@ from cli.text import printable
 from kadr import __version__
 from kadr.contracts.errors import Interrupted, KadrError
 
+EXIT_UNFORESEEN = 70
+"""EX_SOFTWARE of sysexits.h."""
 COMMANDS = {
     "analyze": ("cli.analyze", "Analyse videos and write a report beside each."),
     "plan": ("cli.plan", "Say what an analysis would compute, why, and what it would cost."),
@@ -44,6 +47,10 @@ def root() -> None:
 
 def main() -> None:
     """Run the command line; every error a person can meet is one clear sentence and an exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # file names need not be UTF-8; in JSON it is an escape
     try:
         root.main(standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -65,6 +72,11 @@ def main() -> None:
     except KadrError as error:
         click.echo(printable(f"kadr: {error}"), err=True)
         sys.exit(1)
+    except Exception as error:
+        from cli.crash import unforeseen
+
+        click.echo(printable(f"kadr: {unforeseen(error)}"), err=True)
+        sys.exit(EXIT_UNFORESEEN)
 
 
 if __name__ == "__main__":

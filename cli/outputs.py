@@ -2,30 +2,58 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import tempfile
+import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from cli.sources import Video
-from kadr.contracts.errors import StoreFailure
+import click
+
+from cli.sources import Video, short_hash
+from kadr.contracts.errors import NoSpaceLeft, StoreFailure
 from kadr.contracts.manifest import Manifest
 from kadr.contracts.run import Request
 from kadr.pipeline.admission import load_objects
 from kadr.pipeline.state import evaluate
-from kadr.storage.files import FileStore, translated
+from kadr.storage.files import FileStore
 
 MARK = "run.json"
 """Beside the files: which run and manifest they show."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def folder(video: Video, out: Path | None, many: bool) -> Path:
     """Where a video's files go: ``NAME.kadr`` beside it, or in ``out`` (a folder each if there are several)."""
-    name = f"{video.path.name}.kadr"
+    name = f"{video.label or video.path.name}.kadr"
     if out is None:
         return video.home / name
     return out / name if many else out
+
+
+def folders(videos: Sequence[Video], out: Path | None) -> list[Path]:
+    """One folder for each of ``videos``, whatever their order; those that would share one have digits of their path's hash.
+
+    Raises click.UsageError should even these agree.
+    """
+    places = [folder(v, out, many=len(videos) > 1) for v in videos]
+    taken = Counter(map(_same, places))
+    own = [
+        p if taken[_same(p)] == 1 else p.with_name(f"{p.stem}-{short_hash(str(v.path.absolute()))}.kadr")
+        for v, p in zip(videos, places, strict=True)
+    ]
+    if twice := [p for p, n in Counter(map(_same, own)).items() if n > 1]:
+        raise click.UsageError(f"two of the videos would write {twice[0]}: analyse one of them apart")
+    return own
+
+
+def _same(path: Path) -> str:
+    """Equal for names that some file systems take for one."""
+    return unicodedata.normalize("NFC", str(path.absolute())).casefold()
 
 
 def check_writable(out: Path) -> None:
@@ -33,16 +61,18 @@ def check_writable(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreFailure(
-            f"cannot write results to {out}: {error.strerror}; name another folder by --out"
-        ) from error
+        raise _unwritable(out, str(error.strerror)) from error
     if not os.access(out, os.W_OK):
-        raise StoreFailure(f"cannot write results to {out}: permission denied; name another folder by --out")
+        raise _unwritable(out, "permission denied")
+
+
+def _unwritable(out: Path, why: str) -> StoreFailure:
+    return StoreFailure(f"cannot write results to {out}: {why}; name another folder by --out")
 
 
 def href(video: Path, out: Path) -> str:
     """The video's URL relative to the report's folder."""
-    return quote(os.path.relpath(video.absolute(), out.absolute()))
+    return quote(os.fsencode(os.path.relpath(video.absolute(), out.absolute())))
 
 
 def current(store: FileStore, request: Request, out: Path, video_href: str) -> bool:
@@ -51,6 +81,8 @@ def current(store: FileStore, request: Request, out: Path, video_href: str) -> b
         mark = json.loads((out / MARK).read_text())
     except (OSError, ValueError):
         return False
+    if not isinstance(mark, dict):
+        return False
     closed = evaluate(request, load_objects(store, request)).closed
     same = closed is not None and mark.get("manifest") == closed.manifest and mark.get("video") == video_href
     return same and all((out / name).is_file() for name in mark.get("files", [""]))
@@ -58,25 +90,33 @@ def current(store: FileStore, request: Request, out: Path, video_href: str) -> b
 
 def deliver(store: FileStore, manifest: Manifest, files: Sequence[str], out: Path, video_href: str) -> None:
     """Copy the report's ``files`` to ``out``, the mark last. Raises StoreFailure, NoSpaceLeft."""
-    names = []
-    with translated(str(out)):
-        for name in files:
-            names.append(name.rpartition("/")[2])
-            _write(out / names[-1], store.get(name))
-        mark = {
-            "run_id": manifest.request.run_id,
-            "manifest": manifest.digest,
-            "video": video_href,
-            "files": names,
-        }
-        _write(out / MARK, json.dumps(mark, indent=1).encode())
+    names = [name.rpartition("/")[2] for name in files]
+    mark = {
+        "run_id": manifest.request.run_id,
+        "manifest": manifest.digest,
+        "video": video_href,
+        "files": names,
+    }
+    bodies = {n: store.get(name) for n, name in zip(names, files, strict=True)}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, body in (bodies | {MARK: json.dumps(mark, indent=1).encode()}).items():
+            _write(out / name, body)
+    except OSError as error:
+        kept = "the run itself is kept: free some, or name another folder by --out, and run the same command"
+        if error.errno in FULL:
+            raise NoSpaceLeft(f"no space left in {out} for the results; {kept}") from error
+        raise _unwritable(out, str(error.strerror)) from error
 
 
 def _write(path: Path, body: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.part")
+    """Whole or not at all; a link that stands in its place is replaced, not followed."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
     try:
-        temporary.write_bytes(body)
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
+        with os.fdopen(handle, "wb") as file:
+            file.write(body)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
         raise

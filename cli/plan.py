@@ -16,13 +16,14 @@ from cli.options import Choice, profile_options
 from cli.preview import duration_ms
 from cli.sources import Video, resolve
 from cli.text import printable
-from kadr.contracts.errors import InvalidObject, ObjectMissing
+from kadr.contracts.errors import InvalidObject, KadrError, ObjectMissing
 from kadr.contracts.manifest import Manifest
 from kadr.contracts.run import RunStatus
 from kadr.pipeline.admission import Asked, draft, find, identify
-from kadr.pipeline.plan import Row, play, rows
+from kadr.pipeline.plan import Played, Row, play, rows
 from kadr.storage import layout
 from kadr.storage.files import FileStore
+from kadr.storage.results import ResultId, read_header
 
 CREDIT_SECONDS = 60
 """One credit is a minute of computing on one core of this machine."""
@@ -38,12 +39,26 @@ LOOKED_AT = 20
 def command(videos: Sequence[str], choice: Choice, refresh: bool, as_json: bool) -> None:
     """Say what `kadr analyze` with the same options would do to VIDEOS: hits, misses and why, seconds, credits."""
     machine = Machine()
-    question = machine.question(choice.profile())
-    found = resolve(videos, machine.settings.home / "downloads", lambda text: print(text, file=sys.stderr))
+    profile = choice.profile()
+    question = machine.question(profile)
     costs = measured_costs(machine.store)
-    for video in found:
-        plan = _plan(machine, choice.for_video(video, question, machine), video, refresh, costs)
+    failed = False
+    for video in resolve(videos, machine.fetcher(profile, _note)):
+        try:
+            video.check()
+            plan = _plan(machine, choice.for_video(video, question, machine, _note), video, refresh, costs)
+        except KadrError as error:
+            failed = True
+            _note(f"{video.title}: {error}")
+            if as_json:
+                print(json.dumps({"video": video.title, "error": str(error), "code": error.code}))
+            continue
         print(json.dumps(plan, ensure_ascii=False)) if as_json else _print(plan)
+    sys.exit(1 if failed else 0)
+
+
+def _note(text: str) -> None:
+    print(printable(text), file=sys.stderr)
 
 
 def _plan(
@@ -52,8 +67,8 @@ def _plan(
     video_id, source = identify(machine.store, video.path, lambda _: None)
     asked = Asked(video.path, question.profile, question.graph, question.models, refresh, video.title)
     answer = find(machine.store, asked, video_id, source)
-    duration = duration_ms(video.path)
     played = play(machine.store, draft(asked, video_id, source), source, refresh)
+    duration = _duration_ms(machine.store, played, video_id, video)
     listed = rows(machine.store, machine.catalogue, played, duration, costs)
     if answer is not None and answer.finished:
         listed = [Row(r.component, r.stage, hits=r.hits or 1) for r in listed]
@@ -69,6 +84,19 @@ def _plan(
         "missing_models": machine.registry.missing(question.models),
         "components": [{**asdict(r), "verdict": r.verdict} for r in listed],
     }
+
+
+def _duration_ms(store: FileStore, played: Played, video_id: str, video: Video) -> int:
+    """What a stored probe says; without one the video is opened. Raises VideoUnreadable."""
+    task = played.state.tasks.get("probe")
+    if task is not None and task.record is not None:
+        result = task.record.result("probe")
+        at = ResultId(layout.LOCAL_OWNER, video_id, "probe", result.key, result.digest)
+        try:
+            return int(read_header(store, at)["payload"]["duration_ms"])
+        except (ObjectMissing, InvalidObject, KeyError, TypeError, ValueError):
+            pass
+    return duration_ms(video.path)
 
 
 def measured_costs(store: FileStore) -> dict[str, float]:

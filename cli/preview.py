@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,16 +15,24 @@ TIMEOUT_S = 120
 
 def duration_ms(path: Path) -> int:
     """The length of the video at ``path``. Raises VideoUnreadable with the child's own words."""
-    done = subprocess.run(
-        [sys.executable, "-m", "cli.preview", str(path)],
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    command = [sys.executable, "-m", "cli.preview", str(path)]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise VideoUnreadable(f"{path} could not be read through in {TIMEOUT_S} s") from error
     if done.returncode != 0:
-        raise VideoUnreadable(done.stderr.strip().rpartition("\n")[2] or f"{path} could not be read")
+        raise VideoUnreadable(done.stderr.strip().rpartition("\n")[2] or _ended(path, done.returncode))
     return int(done.stdout)
+
+
+def _ended(path: Path, code: int) -> str:
+    """A child that a signal ended has no last words."""
+    if code == -signal.SIGXCPU:
+        return f"{path} could not be read through in {TIMEOUT_S} s of computing"
+    how = f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
+    return f"{path} could not be read: the process that opened it ended {how}"
 
 
 def main() -> None:

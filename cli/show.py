@@ -18,7 +18,7 @@ import click
 from cli import outputs
 from cli.compose import Machine
 from cli.sources import Video
-from cli.summary import found
+from cli.summary import found_in
 from cli.tables import print_json, print_table
 from cli.text import printable
 from cli.tracker import clock
@@ -137,7 +137,7 @@ def describe(store: FileStore, seen: Seen) -> dict[str, Any]:
         "epoch": seen.state.epoch,
         "created_ms": request.created_ms,
         "manifest": closed.manifest if closed else None,
-        "found": found(_insights(where.get("insights.json"))),
+        "found": _found(where.get("insights.json")),
         "components": {name: _component(store, seen, name) for name in seen.components},
         "files": {name: str(path) for name, path in where.items()},
     }
@@ -160,11 +160,12 @@ def places(store: FileStore, seen: Seen) -> dict[str, Path]:
     return {name.removeprefix(prefix): store.root / name for name in store.list(prefix)}
 
 
-def _insights(path: Path | None) -> Mapping[str, Any]:
-    if path is None:
+def _found(path: Path | None) -> Mapping[str, int]:
+    try:
+        return {} if path is None else found_in(path)
+    except InvalidObject as error:
+        print(printable(f"skipped: {error}"), file=sys.stderr)
         return {}
-    loaded: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return loaded
 
 
 def _component(store: FileStore, seen: Seen, name: str) -> dict[str, Any]:

@@ -1,97 +1,97 @@
-"""What people name on the command line, as video files: paths, globs, and URLs fetched by yt-dlp."""
+"""What people name on the command line, as video files: paths, globs, and URLs that are fetched."""
 
 from __future__ import annotations
 
 import glob
 import hashlib
+import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from urllib.parse import unquote
 
-from kadr.contracts.errors import VideoUnavailable, VideoUnreadable
+from kadr.contracts.errors import KadrError, VideoUnreadable
 
 SIDECARS = (".srt", ".vtt")
+LABEL_LENGTH, HASH_LENGTH = 50, 8
+
+Fetch = Callable[[str], Path]
+"""A URL to its file. Raises KadrErrors."""
 
 
 @dataclass(frozen=True)
 class Video:
-    """A file to analyse. ``home``: where its results go by default (a fetched file's are not put beside it)."""
+    """A file to analyse; or, with ``error``, a name behind which there is none, and why.
+
+    ``home``: where its results go by default (a fetched file's are not put beside it); ``label``: what their folder is
+    called after, by default the file.
+    """
 
     path: Path
     title: str
     home: Path
+    label: str = ""
+    error: KadrError | None = None
+
+    def check(self) -> None:
+        """Raises ``error``, if there is one, and VideoUnreadable for a path that records could not hold."""
+        if self.error is not None:
+            raise self.error
+        if shown(str(self.path.absolute())) != str(self.path.absolute()):
+            raise VideoUnreadable(f"{shown(str(self.path))}: its path is not UTF-8 text: rename it")
 
     @property
     def sidecar(self) -> Path | None:
         """Captions with the video's own name beside it."""
         found = (self.path.with_suffix(s) for s in SIDECARS)
-        return next((p for p in found if p.is_file()), None)
+        return next((p for p in found if os.path.isfile(p)), None)
 
 
-def resolve(named: Sequence[str], downloads: Path, note: Callable[[str], None]) -> list[Video]:
-    """The videos that ``named`` means, in order, each once. Raises VideoUnreadable, VideoUnavailable."""
+def resolve(named: Sequence[str], fetch: Fetch) -> list[Video]:
+    """The videos that ``named`` means, in order, each once; what means none is there with its error."""
     found: dict[Path, Video] = {}
     for name in named:
-        for video in _one(name, downloads, note):
+        for video in _means(name, fetch):
             found.setdefault(video.path.absolute(), video)
     return list(found.values())
 
 
-def _one(name: str, downloads: Path, note: Callable[[str], None]) -> list[Video]:
+def _means(name: str, fetch: Fetch) -> list[Video]:
+    try:
+        return _one(name, fetch)
+    except KadrError as error:
+        return [Video(Path(name), shown(name), Path(), error=error)]
+
+
+def _one(name: str, fetch: Fetch) -> list[Video]:
     if name.startswith(("http://", "https://")):
-        return [fetch(name, downloads, note)]
-    path = Path(name)
-    if path.is_dir():
+        return [Video(fetch(name), shown(name), Path.cwd(), label_of(name))]
+    if os.path.isdir(name):
         raise VideoUnreadable(f"{name} is a folder: name its videos, e.g. '{name.rstrip('/')}/*.mp4'")
-    if path.exists() or not glob.has_magic(name):
-        return [Video(path, path.name, path.parent)]
-    paths = sorted(p for p in map(Path, glob.glob(name, recursive=True)) if p.is_file())
+    if os.path.exists(name) or not glob.has_magic(name):
+        return [_file(Path(name))]
+    paths = sorted(p for p in map(Path, glob.glob(name, recursive=True)) if os.path.isfile(p))
     if not paths:
         raise VideoUnreadable(f"no file matches {name}")
-    return [Video(p, p.name, p.parent) for p in paths]
+    return [_file(p) for p in paths]
 
 
-def fetch(url: str, downloads: Path, note: Callable[[str], None]) -> Video:
-    """The video behind ``url``, fetched once. Raises VideoUnavailable with yt-dlp's own reason."""
-    folder = downloads / hashlib.sha256(url.encode()).hexdigest()[:16]
-    have = sorted(p for p in folder.glob("video.*") if p.suffix not in (".part", ".ytdl"))
-    if not have:
-        note(f"fetching {url}")
-        _download(url, folder)
-        have = sorted(folder.glob("video.*"))
-    if not have:
-        raise VideoUnavailable(f"{url}: nothing was fetched")
-    return Video(have[0], url, Path.cwd())
+def _file(path: Path) -> Video:
+    return Video(path, shown(path.name), path.parent)
 
 
-def _download(url: str, folder: Path) -> None:
-    from yt_dlp import YoutubeDL
-    from yt_dlp.utils import DownloadError
-
-    options: dict[str, Any] = {
-        "outtmpl": str(folder / "video.%(ext)s"),
-        "format": "best[ext=mp4]/best",  # one file: merging streams would need a program that may not be there
-        "quiet": True,
-        "no_warnings": True,
-        "noprogress": True,
-        "noplaylist": True,
-        "continuedl": True,
-        "retries": 3,
-        "socket_timeout": 20,
-        "logger": _Silent(),
-    }
-    try:
-        with YoutubeDL(options) as ytdl:
-            ytdl.download([url])
-    except DownloadError as error:
-        raise VideoUnavailable(f"{url}: {str(error).removeprefix('ERROR: ')}") from error
+def shown(name: str) -> str:
+    """``name`` as Unicode text: bytes that are not UTF-8 are shown as ``?``."""
+    return name.encode("utf-8", "replace").decode()
 
 
-class _Silent:
-    """Keeps yt-dlp from writing: its errors come back as exceptions."""
+def label_of(url: str) -> str:
+    """A folder name for what was fetched from ``url``: the last part of its path, or its host, and digits of its hash."""
+    last = re.split(r"[?#]", url, maxsplit=1)[0].rstrip("/").rpartition("/")[2].rpartition("@")[2]
+    readable = re.sub(r"[^\w.-]+", "-", unquote(last)).strip("-.")[:LABEL_LENGTH]
+    return f"{readable or 'video'}-{short_hash(url)}"
 
-    def debug(self, _: str) -> None: ...
-    def info(self, _: str) -> None: ...
-    def warning(self, _: str) -> None: ...
-    def error(self, _: str) -> None: ...
+
+def short_hash(text: str) -> str:
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:HASH_LENGTH]

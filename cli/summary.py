@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.text import printable
+from kadr.contracts.errors import InvalidObject
 from kadr.storage.files import FileStore
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def _row(job: Job) -> dict[str, Any]:
         "duration_ms": job.run.duration_ms,
         "seconds": round(job.seconds, 2),
         "tasks": {"computed": job.run.computed, "in_all": sum(c.tasks for c in summaries.values())},
-        "found": found(_insights(job)),
+        "found": _found(job),
         "missing": {n: c.reason for n, c in summaries.items() if c.state in ("failed", "blocked", "partial")},
         "blocked": [n for n, c in summaries.items() if c.state == "blocked"],
         "report": str(job.out / "report.html"),
@@ -47,12 +49,19 @@ def _row(job: Job) -> dict[str, Any]:
     }
 
 
-def _insights(job: Job) -> Mapping[str, Any]:
+def found_in(path: Path) -> dict[str, int]:
+    """What the ``insights.json`` at ``path`` has. Raises InvalidObject if it cannot be read."""
     try:
-        loaded: Mapping[str, Any] = json.loads((job.out / "insights.json").read_text())
-    except (OSError, ValueError):
+        return found(json.loads(path.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidObject(f"{path} cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _found(job: Job) -> dict[str, int]:
+    try:
+        return found_in(job.out / "insights.json")
+    except InvalidObject:
         return {}
-    return loaded
 
 
 def found(insights: Mapping[str, Any]) -> dict[str, int]:

@@ -18,7 +18,7 @@ class Tracker:
 
     def __init__(self, graph: Graph, catalogue: Catalogue) -> None:
         self._costs = {
-            n.component: max(_SMALL, catalogue.components[n.component].resources.seconds_per_minute)
+            n.component: max(_SMALL, catalogue.components[n.component].resources.cost(n.models))
             for n in graph.nodes
         }
         self._stages = {n.component: n.stage for n in graph.nodes}
@@ -54,7 +54,7 @@ class Tracker:
             # A task that is tried again starts over; the bar waits for it instead of going back.
             part = self._part[component]
             part[task] = max(part.get(task, 0.0), float(event["fraction"]))
-        elif kind in ("task.done", "task.failed"):
+        elif kind in ("task.done", "task.failed", "task.recorded"):
             self.running.pop(task, None)
             self._part[component].pop(task, None)
             self._done[component].add(task)

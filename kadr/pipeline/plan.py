@@ -6,7 +6,7 @@ are known; what hangs on a miss *depends*: its key is not known before the miss 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -162,21 +162,22 @@ def _causes(state: RunState, played: Played, component: str) -> Iterable[str]:
     return [f"depends on {name}" for name in found]
 
 
-def _why_missing(store: ObjectStore, missing: Iterable[TaskSpec]) -> tuple[str, ...]:
+def _why_missing(store: ObjectStore, missing: Sequence[TaskSpec]) -> tuple[str, ...]:
     """What changed against the stored results that come nearest; said once for all chunks that say the same."""
     reasons: dict[str, None] = {}
-    for spec in missing:
-        stored = _stored(store, spec)
-        for wanted in spec.wanted:
-            if not any(key == wanted.key for key, _ in stored):
-                reasons.update(dict.fromkeys(explain(wanted, [made for _, made in stored])))
+    stored = _stored(store, missing[0])  # one component's: the same for all its tasks
+    for wanted in (w for spec in missing for w in spec.wanted):
+        if not any(key == wanted.key for key, _ in stored):
+            reasons.update(dict.fromkeys(explain(wanted, [made for _, made in stored])))
     return tuple(reasons)
 
 
 def _stored(store: ObjectStore, spec: TaskSpec) -> list[tuple[str, Mapping[str, Any]]]:
+    """(key, ingredients) of the component's newest results for this video."""
     prefix = layout.results_prefix(spec.owner, spec.video_id, spec.component)
+    names = [n for n in store.list(prefix) if n.endswith(".json")]
     found: list[tuple[str, Mapping[str, Any]]] = []
-    for name in [n for n in store.list(prefix) if n.endswith(".json")][-COMPARED:]:
+    for name in sorted(names, key=store.modified_ms, reverse=True)[:COMPARED]:
         key, _, digest = name.removeprefix(prefix).removesuffix(".json").partition("/")
         try:
             header = read_header(store, ResultId(spec.owner, spec.video_id, spec.component, key, digest))
@@ -187,19 +188,22 @@ def _stored(store: ObjectStore, spec: TaskSpec) -> list[tuple[str, Mapping[str, 
 
 
 def explain(wanted: Wanted, stored: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The fields in which ``wanted`` differs from the nearest of ``stored`` (the ingredients of other keys)."""
+    """The fields in which ``wanted`` differs from the nearest of ``stored`` (the ingredients of other keys).
+
+    Those of the same chunk come before all others.
+    """
     target = _flat(wanted.ingredients)
-    best: list[str] | None = None
-    for other in stored:
-        have = _flat(other)
-        if have.get("params.output") != target.get("params.output"):
-            continue
-        fields = sorted({*have, *target} - {"params.name"})  # a pack's name only repeats its other parameters
-        changes = [_change(f, have.get(f), target.get(f)) for f in fields]
-        changed = [c for c in changes if c]
-        if best is None or len(changed) < len(best):
-            best = changed
-    return best if best is not None else [f"{wanted.name}: never computed for this video"]
+    others = [(o.get("chunk"), _flat(o)) for o in stored]
+    others = [(c, have) for c, have in others if have.get("params.output") == target.get("params.output")]
+    same = [have for chunk, have in others if chunk == wanted.ingredients.get("chunk")]
+    changes = [_changes(have, target) for have in same or [have for _, have in others]]
+    return min(changes, key=len, default=[f"{wanted.name}: never computed for this video"])
+
+
+def _changes(have: Mapping[str, Any], target: Mapping[str, Any]) -> list[str]:
+    fields = sorted({*have, *target} - {"params.name"})  # a pack's name only repeats its other parameters
+    found = [_change(f, have.get(f), target.get(f)) for f in fields]
+    return [c for c in found if c]
 
 
 def _change(field_name: str, old: Any, new: Any) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -11,7 +13,7 @@ from pydantic import ValidationError
 
 from kadr.contracts.component import Frames
 from kadr.contracts.errors import InvalidProfile
-from kadr.contracts.keys import sha256_json
+from kadr.contracts.keys import jcs, sha256_json
 from kadr.contracts.packs import pack_item
 from kadr.contracts.profile import Chosen, NormalProfile, Profile
 from kadr.pipeline.catalogue import FRAMES_FROM, Catalogue, Entry, ReadEntry
@@ -26,9 +28,9 @@ Signature = Callable[[str], str]
 def load_profile(name_or_path: str) -> Profile:
     """The built-in profile of that name, or the TOML/JSON file at that path. Raises InvalidProfile."""
     path = FOLDER / f"{name_or_path}.toml"
-    if not path.is_file():
+    if not os.path.isfile(path):
         path = Path(name_or_path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.toml")))
         raise InvalidProfile(
             f"there is no profile {name_or_path!r}: name one of {known}, or a .toml or .json file"
@@ -38,7 +40,7 @@ def load_profile(name_or_path: str) -> Profile:
         if path.suffix == ".json":
             return Profile.model_validate_json(text)
         return Profile.model_validate({"name": path.stem, **tomllib.loads(text)})
-    except (ValueError, ValidationError) as error:
+    except (OSError, ValueError, ValidationError) as error:
         raise InvalidProfile(f"profile {path}: {error}") from error
 
 
@@ -59,8 +61,7 @@ def normalise(profile: Profile, catalogue: Catalogue, signature: Signature) -> N
     """Complete and check ``profile``. Raises InvalidProfile naming the component, parameter and value at fault."""
     known = catalogue.components
     names = _closure(profile.components, catalogue)
-    if unknown := sorted(set(profile.set) - set(known)):
-        raise InvalidProfile(f"there is no component {unknown[0]!r}: known are {', '.join(sorted(known))}")
+    _check_names(profile, names, catalogue)
     chosen = {n: _choose(known[n], profile.set.get(n, {})) for n in names if n != FRAMES_FROM}
     if FRAMES_FROM in names:
         packs = _packs(chosen, catalogue)
@@ -75,6 +76,21 @@ def normalise(profile: Profile, catalogue: Catalogue, signature: Signature) -> N
     return NormalProfile(
         name=profile.name, components=with_models, required=required, cache_ttl_days=profile.cache_ttl_days
     )
+
+
+def _check_names(profile: Profile, names: Iterable[str], catalogue: Catalogue) -> None:
+    known = catalogue.components
+    if unknown := sorted({*profile.set, *profile.required} - set(known)):
+        raise InvalidProfile(f"there is no component {unknown[0]!r}: known are {', '.join(sorted(known))}")
+    for name in sorted(n for n in profile.set if known[n].scope == "run"):
+        raise InvalidProfile(
+            f"{name} has no parameters to set: it is made of every closed run, in the same way each time"
+        )
+    if not names:
+        made = ", ".join(profile.components)
+        raise InvalidProfile(
+            f"nothing is left to compute: {made} is made of what others find, so name others"
+        )
 
 
 def config_hash(profile: NormalProfile) -> str:
@@ -129,6 +145,7 @@ def _choose(entry: Entry, given: Mapping[str, Any]) -> Chosen:
     )
     sampling = {k: v for k, v in given.items() if sampled and k in SAMPLING and k not in properties}
     params = {k: v for k, v in given.items() if k not in sampling}
+    _check_sampling(entry, sampling)
     complete = {n: p["default"] for n, p in properties.items() if "default" in p} | params
     _validate(entry, params, sampled is not None)
     frames = None
@@ -136,6 +153,24 @@ def _choose(entry: Entry, given: Mapping[str, Any]) -> Chosen:
         pack = frames_of(sampled, sampling)
         frames = {k: pack[k] for k in SAMPLING}
     return Chosen(params=complete, frames=frames)
+
+
+def _check_sampling(entry: Entry, sampling: Mapping[str, Any]) -> None:
+    kinds = {"fps": (int, float), "long_side": (int,)}
+    for name, value in sampling.items():
+        number = isinstance(value, kinds[name]) and not isinstance(value, bool)
+        if not number or not math.isfinite(value) or value <= 0:
+            wanted = "a whole number of pixels" if name == "long_side" else "a number of frames a second"
+            raise InvalidProfile(f"{entry.name}.{name}: {value!r} is not {wanted} above 0")
+
+
+def _check_exact(entry: Entry, params: Mapping[str, Any]) -> None:
+    """Parameters are hashed into keys: what canonical JSON cannot say (NaN, integers beyond 2^53) is refused."""
+    for name, value in params.items():
+        try:
+            jcs(value)
+        except ValueError as error:
+            raise InvalidProfile(f"{entry.name}.{name}: {value!r} cannot be used: {error}") from error
 
 
 def _validate(entry: Entry, params: Mapping[str, Any], sampled: bool) -> None:
@@ -148,6 +183,7 @@ def _validate(entry: Entry, params: Mapping[str, Any], sampled: bool) -> None:
             )
     if not params:
         return
+    _check_exact(entry, params)
     from jsonschema import (
         Draft202012Validator,
     )  # here, because only given parameters need it and it is slow to import

@@ -55,14 +55,23 @@ def test_help_does_not_wait_for_what_commands_need() -> None:
         (("analyze", "a.mp4", "--set", "fps=1"), 2, "write NAME.PARAM=VALUE"),
         (("analyze", "a.mp4", "--only", "ocrr"), 1, "kadr: there is no component 'ocrr'"),
         (("analyze", "a.mp4", "--profile", "nice"), 1, "kadr: there is no profile 'nice'"),
-        (("analyze", ".", "--only", "loudness"), 1, "kadr: . is a folder: name its videos, e.g. './*.mp4'"),
-        (("analyze", "*.none", "--only", "loudness"), 1, "kadr: no file matches *.none"),
+        (("analyze", ".", "--only", "loudness"), 1, ".: . is a folder: name its videos, e.g. './*.mp4'"),
+        (("analyze", "*.none", "--only", "loudness"), 1, "*.none: no file matches *.none"),
         (
             ("analyze", "a.mp4", "--only", "loudness"),
             1,
             "a.mp4: cannot read a.mp4: No such file or directory",
         ),
         (("analyze", "empty.mp4", "--only", "loudness"), 1, "empty.mp4 is empty (0 bytes)"),
+        (("analyze", "x" * 5000, "--only", "loudness"), 1, "File name too long"),
+        (("analyze", "a.mp4", "--set", "ocr.fps=abc"), 1, "kadr: ocr.fps: 'abc' is not a number of frames"),
+        (
+            ("analyze", "a.mp4", "--set", "probe.chunk_ms=99999999999999999999"),
+            1,
+            "kadr: probe.chunk_ms: 99999999999999999999",
+        ),
+        (("analyze", "a.mp4", "--set", "report.picture_bytes=1"), 1, "kadr: report has no parameters to set"),
+        (("plan", "*.none", "empty.mp4"), 1, "empty.mp4 is empty (0 bytes)"),
     ],
 )
 def test_mistakes(
@@ -100,3 +109,43 @@ def test_a_failed_video_is_exit_code_1_and_its_reason_is_told(kadr: Kadr, tmp_pa
     said = kadr("analyze", tmp_path / "text.mp4", "--only", "loudness")
     assert said.code == 1
     assert "This is text, not a video" in said.out
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "text"),
+    [
+        ("KADR_THREADS", "abc", "kadr: KADR_THREADS='abc': Input should be a valid integer"),
+        ("KADR_THREADS", "0", "kadr: KADR_THREADS='0': Input should be greater than or equal to 1"),
+        ("KADR_MEDIA_MEMORY_MB", "1", "kadr: KADR_MEDIA_MEMORY_MB='1': Input should be"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named_with_its_value(
+    kadr: Kadr, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, text: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    said = kadr("models", "list")
+    assert (said.code, said.err.startswith(text)) == (1, True), said.err
+
+
+def test_bad_inputs_leave_no_folders(kadr: Kadr, tmp_path: Path) -> None:
+    (tmp_path / "empty.mp4").touch()
+    said = kadr("analyze", tmp_path / "mistyped/a.mp4", tmp_path / "empty.mp4", "--only", "loudness")
+    assert said.code == 1
+    assert {p.name for p in tmp_path.iterdir()} <= {"empty.mp4", "home"}
+
+
+def test_what_nobody_foresaw_is_one_sentence_and_a_file(
+    kadr: Kadr, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nested = "[" * 100_000
+    said = kadr("plan", "a.mp4", "--set", f"ocr.fps={nested}")
+    assert said.code == 70
+    assert said.err.startswith("kadr: an error inside Kadr: RecursionError")
+    (kept,) = (home / "errors").iterdir()
+    assert str(kept) in said.err
+    assert len(said.err.splitlines()) == 1
+    assert "Traceback" in kept.read_text()
+    monkeypatch.setenv("KADR_HOME", "/dev/null/home")
+    elsewhere = kadr("plan", "a.mp4", "--set", f"ocr.fps={nested}")
+    assert elsewhere.code == 70
+    assert "/dev/null" not in elsewhere.err

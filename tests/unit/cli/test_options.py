@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.compose import Machine
-from cli.options import Choice, Clock, parse_sets, profile_options, read_text
+from cli.options import MAX_TEXT_BYTES, Choice, Clock, found_text, parse_sets, profile_options, read_text
 from cli.sources import Video
 from kadr.contracts.errors import InvalidProfile
 from kadr.settings import Settings
@@ -127,6 +128,43 @@ def test_texts_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
         read_text(path)
 
 
+GREETING = "1\n00:00:01,000 --> 00:00:02,000\n{}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Hello", "utf-8"),
+        ("Привет", "utf-8-sig"),
+        ("Привет", "utf-16"),
+        ("Café déjà vu, señor", "cp1252"),
+        ("Привет, это кино", "cp1251"),
+    ],
+)
+def test_captions_beside_the_video_may_be_old(tmp_path: Path, text: str, encoding: str) -> None:
+    path = tmp_path / "a.srt"
+    path.write_bytes(GREETING.format(text).encode(encoding))
+    assert found_text(path) == GREETING.format(text)
+
+
+@pytest.mark.parametrize(
+    "body", [bytes(range(256)) * 64, b"x" * (MAX_TEXT_BYTES + 1)], ids=["binary", "large"]
+)
+def test_captions_that_cannot_be_read_are_left_out_unless_they_were_asked_for(
+    tmp_path: Path, body: bytes
+) -> None:
+    path = tmp_path / "a.srt"
+    path.write_bytes(body)
+    machine, notes = Machine(Settings()), list[str]()
+    choice = Choice("standard", only=("captions",))
+    plain = machine.question(choice.profile())
+    video = Video(tmp_path / "a.mp4", "a.mp4", tmp_path)
+    assert choice.for_video(video, plain, machine, notes.append) == plain
+    assert notes[0].startswith(f"a.mp4: its captions are left out: {path} ")
+    with pytest.raises(InvalidProfile, match=r"a\.srt"):
+        replace(choice, captions=path).for_video(video, plain, machine, notes.append)
+
+
 @pytest.mark.parametrize("given_by", ["beside", "option"])
 def test_captions_are_part_of_the_question(tmp_path: Path, given_by: str) -> None:
     video = Video(tmp_path / "a.mp4", "a.mp4", tmp_path)
@@ -137,6 +175,6 @@ def test_captions_are_part_of_the_question(tmp_path: Path, given_by: str) -> Non
     choice = Choice("standard", only=("captions",), captions=path if given_by == "option" else None)
     plain = machine.question(choice.profile())
     path.write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n")
-    mine = choice.for_video(video, plain, machine)
+    mine = choice.for_video(video, plain, machine, print)
     assert "Hello" in mine.profile.components["captions"].params["sidecar"]
     assert mine.graph != plain.graph

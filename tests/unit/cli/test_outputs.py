@@ -63,3 +63,30 @@ def test_a_folder_without_permission_is_an_error_before_work_begins(tmp_path: Pa
     tmp_path.chmod(0o500)
     with pytest.raises(StoreFailure, match="permission denied"):
         outputs.check_writable(tmp_path)
+
+
+def test_videos_of_one_name_have_a_folder_each_below_out() -> None:
+    found = [video("x/a.mp4"), video("y/a.mp4"), video("y/A.mp4"), video("y/b.mp4")]
+    places = outputs.folders(found, Path("out"))
+    assert len({str(p).casefold() for p in places}) == 4
+    assert {p.parent for p in places} == {Path("out")}
+    assert places[3] == Path("out/b.mp4.kadr")
+    assert places[0].name.startswith("a.mp4-")
+    assert outputs.folders(found[::-1], Path("out")) == places[::-1]
+
+
+def test_a_link_in_the_place_of_a_file_is_replaced_not_followed(tmp_path: Path) -> None:
+    theirs, out = tmp_path / "theirs.txt", tmp_path / "out"
+    theirs.write_text("mine")
+    out.mkdir()
+    for name in ("report.html", ".report.html.part"):
+        (out / name).symlink_to(theirs)
+    outputs._write(out / "report.html", b"page")
+    assert (theirs.read_text(), (out / "report.html").read_bytes()) == ("mine", b"page")
+    assert not (out / "report.html").is_symlink()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="bytes in names are a matter of POSIX")
+def test_the_page_finds_a_video_whose_name_is_not_utf8() -> None:
+    name = os.fsdecode(b"\xff.mp4")
+    assert outputs.href(Path(name), Path(f"{name}.kadr")) == "../%FF.mp4"

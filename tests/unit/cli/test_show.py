@@ -96,6 +96,19 @@ def test_without_its_folder_the_report_is_the_stored_one(kadr: Kadr, place: Plac
     assert report.is_file()
 
 
+@pytest.mark.parametrize("body", ["", "[1]", '{"transcript": [{}]}'])
+def test_damaged_insights_do_not_hide_the_run(kadr: Kadr, place: Place, body: str) -> None:
+    path = Path(f"{place.sound}.kadr/insights.json")
+    before = path.read_text()
+    path.write_text(body)
+    try:
+        said = kadr("show", place.sound, "--json")
+    finally:
+        path.write_text(before)
+    assert (said.code, json.loads(said.out)["found"]) == (0, {})
+    assert f"skipped: {path} cannot be read" in said.err
+
+
 def test_a_failed_run_says_what_failed_and_what_that_cost(kadr: Kadr, place: Place) -> None:
     components = shown(kadr, place.text)["components"]
     assert components["probe"]["error"]["code"] == "VideoUnreadable"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
-from cli.sources import Video, resolve
-from kadr.contracts.errors import VideoUnreadable
+from cli.sources import Video, label_of, resolve
+from kadr.contracts.errors import VideoUnavailable, VideoUnreadable
 
 ODD = (
     "plain.mp4",
@@ -34,14 +35,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def no_network(url: str) -> Path:
+    raise VideoUnavailable(f"{url}: no network")
+
+
 def names(*named: str) -> list[str]:
-    return [v.path.name for v in resolve(named, Path("nowhere"), print)]
+    return [v.path.name for v in resolve(named, no_network)]
 
 
 @pytest.mark.parametrize("name", ODD)
 def test_any_name_is_taken_as_it_is(folder: Path, name: str) -> None:
-    assert resolve([name], folder, print) == [Video(Path(name), name, Path())]
-    assert resolve([str(folder / name)], folder, print)[0].home == folder
+    assert resolve([name], no_network) == [Video(Path(name), name, Path())]
+    assert resolve([str(folder / name)], no_network)[0].home == folder
 
 
 def test_globs_are_sorted_files_and_leave_folders_out(folder: Path) -> None:
@@ -68,8 +73,10 @@ def test_order_is_the_order_of_the_names(folder: Path) -> None:
     ],
 )
 def test_what_means_no_video_is_said(folder: Path, name: str, text: str) -> None:
-    with pytest.raises(VideoUnreadable, match=text):
-        resolve([name], folder, print)
+    wrong, right = resolve([name, "plain.mp4"], no_network)
+    assert isinstance(wrong.error, VideoUnreadable)
+    assert re.search(text, str(wrong.error))
+    assert (right.title, right.error) == ("plain.mp4", None)
 
 
 def test_a_missing_file_is_left_to_admission_which_says_so_beside_the_others(folder: Path) -> None:
@@ -87,17 +94,38 @@ def test_captions_of_the_same_name_belong_to_the_video(
     assert sidecar == (tmp_path / f"a.b{found}" if found else None)
 
 
-def test_a_fetched_video_is_fetched_once_and_its_results_stay_here(folder: Path) -> None:
-    import hashlib
+def test_a_dead_url_is_one_video_that_failed(folder: Path) -> None:
+    dead, right = resolve(["https://example.invalid/x", "plain.mp4"], no_network)
+    assert str(dead.error) == "https://example.invalid/x: no network"
+    assert right.error is None
 
-    url = "https://example.invalid/watch?v=1"
-    kept = folder / "downloads" / hashlib.sha256(url.encode()).hexdigest()[:16]
-    kept.mkdir(parents=True)
-    (kept / "video.mp4").write_bytes(b"x")
-    (kept / "video.webm.part").write_bytes(b"x")
-    notes: list[str] = []
-    assert resolve([url], folder / "downloads", notes.append) == [Video(kept / "video.mp4", url, Path.cwd())]
-    assert notes == []
+
+def test_what_was_fetched_is_called_after_its_url_and_its_results_stay_here(folder: Path) -> None:
+    urls = [
+        "https://a.invalid/watch?v=1",
+        "https://a.invalid/watch?v=2",
+        "https://b.invalid/%D0%BA%20.mp4",
+        "https://b.invalid",
+    ]
+    found = resolve(urls, lambda url: folder / f"{hash(url)}.mp4")
+    assert [v.title for v in found] == urls
+    assert {v.home for v in found} == {Path.cwd()}
+    labels = [v.label for v in found]
+    assert len(set(labels)) == 4
+    for label, readable in zip(labels, ("watch-", "watch-", "к-.mp4-", "b.invalid-"), strict=True):
+        assert label.startswith(readable)
+        assert len(label) == len(readable) + 8
+    assert labels == [v.label for v in resolve(urls, lambda url: folder / f"{hash(url)}.mp4")]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[bad", "https://", "https://a.invalid/" + "x" * 500, "https://a.invalid/.."]
+)
+def test_a_label_is_one_short_name_whatever_the_url(url: str) -> None:
+    label = label_of(url)
+    assert "/" not in label
+    assert not label.startswith(".")
+    assert len(label.encode()) < 200
 
 
 @pytest.mark.skipif(os.name != "posix", reason="bytes in names are a matter of POSIX")
@@ -107,4 +135,6 @@ def test_a_name_that_is_not_utf8_is_taken(folder: Path) -> None:
         Path(os.fsdecode(raw)).write_bytes(b"x")
     except OSError as error:
         pytest.skip(f"this file system refuses names that are not UTF-8: {error}")
-    assert resolve([os.fsdecode(raw)], folder, print)[0].path.exists()
+    video = resolve([os.fsdecode(raw)], no_network)[0]
+    assert video.path.exists()
+    assert video.title == "??.mp4"

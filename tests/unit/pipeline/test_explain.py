@@ -30,5 +30,13 @@ def test_the_nearest_stored_result_explains() -> None:
     assert explain(wanted(), [far, near]) == ["params.a: 2 → 1"]
 
 
+def test_the_same_chunk_explains_before_a_nearer_other_one() -> None:
+    chunk = {"start_ms": 1000, "end_ms": 2000, "overlap_ms": 0}
+    same = {**BASE, "chunk": chunk, "version": 7, "params": {"a": 5, "b": {"c": 9}}, "models": {}}
+    said = explain(wanted(chunk=chunk), [BASE, same])
+    assert "version: 7 → 1" in said
+    assert not any(s.startswith("chunk") for s in said)
+
+
 def test_without_anything_stored_it_was_never_computed() -> None:
     assert explain(wanted(), []) == ["ocr: never computed for this video"]

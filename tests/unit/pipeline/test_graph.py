@@ -99,11 +99,32 @@ def test_merge_parameters_are_in_the_merge_only() -> None:
         ({"ocr": {"fsp": 1}}, "ocr has no parameter 'fsp'"),
         ({"speech": {"beam": "many"}}, "speech.beam: 'many'"),
         ({"speech": {"model": "whisper_huge"}}, "speech.model"),
+        ({"ocr": {"fps": "abc"}}, "ocr.fps: 'abc' is not a number of frames a second above 0"),
+        ({"ocr": {"fps": -1}}, "ocr.fps: -1 is not"),
+        ({"ocr": {"fps": True}}, "ocr.fps: True is not"),
+        ({"ocr": {"fps": float("nan")}}, "ocr.fps: nan is not"),
+        ({"ocr": {"long_side": 640.5}}, "ocr.long_side: 640.5 is not a whole number of pixels above 0"),
+        ({"probe": {"chunk_ms": 10**20}}, f"probe.chunk_ms: {10**20} cannot be used"),
+        ({"voice": {"threshold": float("nan")}}, "voice.threshold: nan cannot be used"),
+        ({"speech": {"language": "\udcff"}}, "speech.language: '\\\\udcff' cannot be used"),
+        ({"report": {"picture_bytes": 1}}, "report has no parameters to set"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name_and_value(settings: dict[str, Any], says: str) -> None:
     with pytest.raises(InvalidProfile, match=says):
         normal(with_settings(load_profile("standard"), settings))
+
+
+def test_a_required_component_must_exist_but_need_not_be_in_the_run() -> None:
+    base = only(load_profile("standard"), ["ocr"])
+    with pytest.raises(InvalidProfile, match="there is no component 'ocrr'"):
+        normal(base.model_copy(update={"required": ("ocrr",)}))
+    assert normal(base.model_copy(update={"required": ("ocr", "speech")})).required == ("ocr",)
+
+
+def test_a_report_alone_is_a_report_of_nothing() -> None:
+    with pytest.raises(InvalidProfile, match="nothing is left to compute"):
+        normal(only(load_profile("standard"), ["report"]))
 
 
 def test_a_profile_file(tmp_path: Path) -> None:
