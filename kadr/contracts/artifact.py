@@ -38,11 +38,16 @@ class ArraySpec(BaseModel):
         return np.zeros([d if isinstance(d, int) else 0 for d in self.dims], dtype=self.dtype)
 
     def quantised(self, array: np.ndarray) -> np.ndarray:
-        """``array`` in this spec's dtype, rounded to its quantum; never lets -0.0 or a rounding mode reach a digest."""
+        """``array`` in this spec's dtype, rounded to its quantum; never lets -0.0 or a rounding mode reach a digest.
+
+        A float beyond the dtype's range becomes infinite, an int wraps: :meth:`ArtifactSpec.checked` refuses both.
+        """
         if self.quantum is None or not np.issubdtype(np.dtype(self.dtype), np.floating):
-            return array.astype(self.dtype, copy=False)
-        rounded = np.round(array.astype(np.float64) / self.quantum) * self.quantum + 0.0
-        return rounded.astype(self.dtype)
+            with np.errstate(over="ignore"):
+                return array.astype(self.dtype, copy=False)
+        with np.errstate(over="ignore"):
+            rounded = np.round(array.astype(np.float64) / self.quantum) * self.quantum + 0.0
+            return rounded.astype(self.dtype)
 
 
 class ArtifactSpec(BaseModel):
@@ -84,9 +89,28 @@ class ArtifactSpec(BaseModel):
                 raise InvalidArtifact(f"{self.name}.{name}: dimension {dim} is {length}, expected {expected}")
         if not np.can_cast(array.dtype, np.dtype(spec.dtype), "same_kind") and array.size:
             raise InvalidArtifact(f"{self.name}.{name}: dtype {array.dtype} cannot become {spec.dtype}")
-        if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
-            raise InvalidArtifact(f"{self.name}.{name}: has NaN or infinite values")
-        return spec.quantised(array)
+        quantised = spec.quantised(array)
+        wrong = _lost(array, quantised)
+        if wrong is not None:
+            raise InvalidArtifact(
+                f"{self.name}.{name}: the value {wrong} is NaN, infinite or beyond {spec.dtype}"
+            )
+        return quantised
+
+
+def _lost(array: np.ndarray, kept: np.ndarray) -> Any:
+    """A value of ``array`` that is no number, or that the dtype of ``kept``, made from it, cannot hold; None if all is well."""
+    if np.issubdtype(kept.dtype, np.floating):
+        bad = ~np.isfinite(kept)
+        return array[bad][0] if bad.any() else None
+    if (
+        not array.size
+        or not np.issubdtype(kept.dtype, np.integer)
+        or np.can_cast(array.dtype, kept.dtype, "safe")
+    ):
+        return None
+    limits = np.iinfo(kept.dtype)
+    return next((v for v in (int(array.min()), int(array.max())) if not limits.min <= v <= limits.max), None)
 
 
 @dataclass(frozen=True)
