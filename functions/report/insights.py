@@ -123,7 +123,7 @@ class Missing(_Value):
     """Something a reader may expect and does not find, why, and what to do about it."""
 
     components: tuple[str, ...] = Field(description="Those it concerns; none for ``range``: it concerns all.")
-    why: Literal["failed", "blocked", "gaps", "no_stream", "cancelled", "range"]
+    why: Literal["failed", "blocked", "gaps", "damaged", "no_stream", "cancelled", "range"]
     reason: str
     what_to_do: str
     gaps: tuple[Span, ...] = ()

@@ -26,7 +26,7 @@ STREAMS = {
 
 
 def missing(manifest: Mapping[str, Any], absent: Mapping[str, str], duration_ms: int) -> tuple[Missing, ...]:
-    """Entries in the order: failed, blocked, gaps, cancelled, streams that the file lacks, what the run was not asked about.
+    """Entries in the order: failed, blocked, gaps, cancelled, damage, streams that the file lacks, what the run was not asked about.
 
     ``absent``: {component: ``no_audio`` or ``no_video``} of those whose results say so.
     """
@@ -34,6 +34,7 @@ def missing(manifest: Mapping[str, Any], absent: Mapping[str, str], duration_ms:
     cancelled = manifest["status"] == "cancelled"
     return (
         *_troubled(components, cancelled, absent),
+        *_damaged(components),
         *_streamless(absent),
         *_outside(manifest.get("profile") or {}, duration_ms),
     )
@@ -101,6 +102,19 @@ def _with_gaps(name: str, facts: Mapping[str, Any]) -> Missing:
 
 def _gaps(facts: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
     return tuple((int(s), int(e)) for s, e in facts.get("gaps") or ())
+
+
+def _damaged(components: Mapping[str, Mapping[str, Any]]) -> Iterator[Missing]:
+    """What could be read of the file, and what not: the rest was analysed all the same."""
+    for name, facts in components.items():
+        for warning in facts.get("warnings") or ():
+            yield Missing(
+                components=(name,),
+                why="damaged",
+                reason=warning,
+                what_to_do="Compare with another copy of the file, if there is one: what follows from the damaged part is "
+                "missing or may be wrong.",
+            )
 
 
 def _streamless(absent: Mapping[str, str]) -> Iterator[Missing]:

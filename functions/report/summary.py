@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from functions.report.insights import Evidence, Insights, Item, Phrase, Sentence
+from functions.report.insights import Evidence, Insights, Item, Phrase, Segment, Sentence
 from functions.report.sources import covered_ms
 from functions.report.words import clock, count, language_name, listed, shortened, span_length
 
@@ -62,7 +62,8 @@ def _speech(found: Insights) -> Iterator[Phrase]:
     names = {t.speaker for t in found.turns}
     who = f"{count(len(names), 'speaker')} " if names else "Speech "
     verb = "talk" if len(names) > 1 else "talks" if names else "is heard"
-    tongue = f" in {language_name(found.language.language)}" if found.language else ""
+    tongues = _languages(said)
+    tongue = f" in {listed([language_name(code) for code in tongues])}" if tongues else ""
     evidence = said[0].evidence.model_copy(update={"index": None})
     yield Phrase(text=f"{who}{verb}{tongue}", target="transcript", evidence=evidence)
     yield _plain(f" for {span_length(spoken)}, beginning at {clock(said[0].start_ms)}: ")
@@ -70,6 +71,17 @@ def _speech(found: Insights) -> Iterator[Phrase]:
     yield _at(f"“{quote}”", said[0])
     if not quote.endswith(SENTENCE_END):
         yield _plain(".")
+
+
+def _languages(said: Sequence[Segment]) -> list[str]:
+    """The languages in which at least a tenth is said, the most spoken first."""
+    lengths: dict[str, int] = {}
+    for segment in said:
+        if segment.language:
+            length = segment.end_ms - segment.start_ms
+            lengths[segment.language] = lengths.get(segment.language, 0) + length
+    enough = sum(lengths.values()) / 10
+    return sorted((code for code, ms in lengths.items() if ms >= enough), key=lambda code: -lengths[code])
 
 
 def _topics(found: Insights) -> Iterator[Phrase]:

@@ -30,7 +30,7 @@ def span_length(ms: int) -> str:
     """0.8 s, 12 s, 3 min 5 s, 2 h 14 min: a length of time."""
     if ms < 9950:
         return f"{ms / 1000:.1f}".removesuffix(".0") + " s"
-    seconds = round(ms / 1000)
+    seconds = ms // 1000 if ms >= 60_000 else round(ms / 1000)  # as the clock says it
     hours, rest = divmod(seconds, 3600)
     minutes, seconds = divmod(rest, 60)
     if hours:

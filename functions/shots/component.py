@@ -116,7 +116,9 @@ def merge_shots(parts: Sequence[Part], params: ShotsParams) -> Artifact:
     merge=merge_shots,
     merge_params=("threshold", "min_shot_ms"),
     model_params={"detector": {"transnet": ("transnetv2",)}},
-    needs=Resources(cpu=1, memory_mb=200, seconds_per_minute=0.6),
+    needs=Resources(
+        cpu=1, memory_mb=200, seconds_per_minute=0.6, model_seconds_per_minute={"transnetv2": 24.0}
+    ),
 )
 def shots(
     frames: FrameStream, stills: FrameStream, params: ShotsParams, models: Models, chunk: ChunkSpan

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -114,7 +114,13 @@ class Resources:
     memory_mb: int = 200
     gpu_memory_mb: int = 0
     seconds_per_minute: float = 0.5
+    model_seconds_per_minute: Mapping[str, float] = field(default_factory=dict)
+    """What models that only some parameters need add to it."""
     timeout_s: int = 3600
+
+    def cost(self, models: Iterable[str]) -> float:
+        """Seconds for a minute of media when these models are in use."""
+        return self.seconds_per_minute + sum(self.model_seconds_per_minute.get(m, 0.0) for m in models)
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ class ComponentSummary(_Frozen):
     reason: str = ""
     error: dict[str, str] | None = None
     gaps: tuple[tuple[int, int], ...] = ()
+    warnings: tuple[str, ...] = ()
     tasks: int = 0
     computed: int = 0
     cached: int = 0

@@ -127,7 +127,8 @@ class Record(_Stored):
     results: tuple[RecordResult, ...]
     plan: tuple[tuple[int, int, int], ...] | None = None
     gaps: tuple[tuple[int, int], ...] = ()
-    replanned: int | None = None
+    warnings: tuple[str, ...] = ()
+    """What was damaged in what this task read."""
     started_ms: int = 0
     seconds: float = 0.0
     device: str = ""

@@ -87,6 +87,7 @@ def _summary(request: Request, state: RunState, node: Node) -> ComponentSummary:
         reason="the run was cancelled" if unfinished else _reason(state, node),
         error={"code": failed.code, "message": failed.message} if failed else None,
         gaps=next((t.gaps for t in tasks if t.merge), ()),
+        warnings=tuple(dict.fromkeys(w for r in records for w in r.warnings)),
         tasks=len(tasks),
         computed=sum(not r.cached for r in records),
         cached=sum(r.cached for r in records),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from kadr.contracts.errors import (
@@ -122,8 +122,10 @@ class Coordinator:
         """Evaluate, and record every hit, until nothing changes without computing."""
         idle = bool(run.not_before) or not run.flying
         if not run.scanned or (idle and time.monotonic() - run.scanned > RESCAN_S):
+            known = set(run.objects)
             run.objects = load_objects(self.store, run.request, run.objects)
             run.scanned, run.dirty = time.monotonic(), True
+            self._tell_found(run, run.objects.keys() - known)
         while run.dirty:
             run.dirty = False
             run.state = evaluate(run.request, run.objects, run.memo)
@@ -141,6 +143,16 @@ class Coordinator:
             task = state.tasks.get(name)
             if task is None or task.state is not TaskState.READY:
                 del run.missed[name]
+
+    def _tell_found(self, run: LocalRun, names: Iterable[str]) -> None:
+        """What another start or another process recorded is progress too."""
+        for name in sorted(names):
+            body = run.objects[name]
+            if isinstance(body, Record):
+                component = body.task.partition(".")[0]
+                self._tell(run, "task.recorded", task=body.task, component=component, **_NO_CHUNK)
+                if body.plan is not None:
+                    self._tell(run, "run.planned", component=component, chunks=len(body.plan))
 
     def _look(self, run: LocalRun, state: RunState, task: Task) -> None:
         known = run.missed.get(task.name)
@@ -193,7 +205,7 @@ class Coordinator:
         """What unlocks others first, then the dearest: the long tasks should not be the last to start."""
         entry = self.catalogue.components[spec.component]
         early = 0 if entry.stage.value == "segmenter" else 1
-        return early, -entry.resources.seconds_per_minute, spec.chunk.start_ms if spec.chunk else 0
+        return early, -entry.resources.cost(spec.models), spec.chunk.start_ms if spec.chunk else 0
 
     def _fits(self, run: LocalRun, spec: TaskSpec) -> bool:
         host = self._host(spec)

@@ -69,15 +69,19 @@ def _record(
     seconds: float,
     device: str,
 ) -> Record:
-    results = []
+    results, warnings = [], dict[str, None]()
     plan = None
     for wanted in spec.wanted:
         result = ResultId(spec.owner, spec.video_id, spec.component, wanted.key, digests[wanted.name])
-        absent, spans = _facts(store, result, wanted.name)
-        plan = spans if wanted.name == "plan" else plan
-        name, digest = wanted.name, result.digest
+        payload = read_header(store, result)["payload"]
+        warnings.update(dict.fromkeys(_warnings(spec, payload)))
+        if wanted.name == "plan":
+            plan = _spans(read_result(store, result))
+        cached_here, absent = wanted.name in cached, payload.get("absent")
         results.append(
-            RecordResult(name=name, key=wanted.key, digest=digest, cached=name in cached, absent=absent)
+            RecordResult(
+                name=wanted.name, key=wanted.key, digest=result.digest, cached=cached_here, absent=absent
+            )
         )
     return Record(
         task=spec.task,
@@ -85,21 +89,20 @@ def _record(
         results=tuple(results),
         plan=plan,
         gaps=spec.gaps,
+        warnings=tuple(warnings),
         started_ms=started_ms,
         seconds=round(seconds, 3),
         device=device,
     )
 
 
-def _facts(
-    store: ObjectStore, result: ResultId, name: str
-) -> tuple[str | None, tuple[tuple[int, int, int], ...] | None]:
-    """Why the result is empty by nature, and the chunks if it is a plan: what planning needs of a result's content."""
-    if name == "plan":
-        artifact = read_result(store, result)
-        return artifact.absent, _spans(artifact)
-    absent = read_header(store, result)["payload"].get("absent")
-    return (str(absent) if absent else None), None
+def _warnings(spec: TaskSpec, payload: Mapping[str, Any]) -> list[str]:
+    """Damage as the readers of media state it in their payloads: ``warnings`` and ``decode_errors``."""
+    said = [str(w) for w in payload.get("warnings") or ()]
+    if errors := payload.get("decode_errors"):
+        where = f" between {spec.chunk.start_ms} and {spec.chunk.end_ms} ms" if spec.chunk else ""
+        said.append(f"{errors} packets{where} could not be decoded")
+    return said
 
 
 def _spans(plan: Artifact) -> tuple[tuple[int, int, int], ...]:

@@ -67,11 +67,13 @@ const Lists = (() => {
   function marks() {
     const found = FOUND.moderation;
     if (!found) return;
-    const rows = found.peaks.map((p) => {
+    const raised = found.peaks.filter((p) => found.spans.some((s) => s.label === p.label));
+    const rows = raised.map((p) => {
       const spans = found.spans.filter((s) => s.label === p.label).map((s) => [s.start_ms, s.end_ms]);
       return { text: p.label, value: p.score.toFixed(2), spans, tone: '--lane-marks', ms: p.at_ms, evidence: found.evidence };
     });
-    list('marks', 'Moderation, highest scores', rows, 'Scores, not verdicts. The model errs on sport and bare skin; nothing is blocked by it.');
+    const quiet = rows.length ? '' : `No label stays above its threshold; the highest single frame has ${Math.max(0, ...found.peaks.filter((p) => p.label !== 'Neutral' && p.label !== 'Drawing').map((p) => p.score)).toFixed(2)}. `;
+    list('marks', 'Moderation', rows, `${quiet}Scores, not verdicts: the model errs on sport, bare skin and animation, and nothing is blocked by it.`);
   }
 
   return {

@@ -1,6 +1,6 @@
 // What is missing and why, and how everything was made.
 const Made = (() => {
-  const WHY = { failed: 'Failed', blocked: 'Waiting', gaps: 'Has gaps', no_stream: 'Not in the file', cancelled: 'Cancelled', range: 'Not asked for' };
+  const WHY = { failed: 'Failed', blocked: 'Waiting', gaps: 'Has gaps', damaged: 'Damaged', no_stream: 'Not in the file', cancelled: 'Cancelled', range: 'Not asked for' };
 
   function lost(item) {
     const gaps = item.gaps.map(([s, e]) => moment(s, { class: 'num chip' }, `${clock(s)}–${clock(e)}`));
