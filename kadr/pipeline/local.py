@@ -40,6 +40,7 @@ ATTEMPTS = 3
 BUSY_WAIT_S = 0.25
 RESCAN_S = 2.0
 TICK_S = 0.2
+RENDER_TIMEOUT_S = 600.0
 
 _NO_CHUNK: Mapping[str, Any] = {"chunk": None, "merge": False}
 
@@ -324,10 +325,15 @@ class Coordinator:
         if not renderers or not run.wants_report:
             self._rendered(run, Finished(ticket=0, rendered=()))
             return
-        run.rendering = True
         request = run.request
-        spec = RenderSpec(request.owner, request.run_id, run.manifest.digest, renderers[0], run.video_href)
-        self.hosts[1].begin(spec, (run, spec), 600.0)
+        spec = RenderSpec(
+            request.owner, request.run_id, run.manifest.digest, renderers[0], run.video_href, run.title
+        )
+        others = (f.work for f in self.hosts[1].flights.values() if isinstance(f.work, RenderSpec))
+        if any(other.run_id == spec.run_id for other in others):
+            return  # the same run under another name: its files are delivered before they are written again
+        run.rendering = True
+        self.hosts[1].begin(spec, (run, spec), RENDER_TIMEOUT_S)
 
     def _rendered(self, run: LocalRun, message: Finished) -> None:
         if message.rendered is None:

@@ -22,6 +22,7 @@ class LocalRun:
     refresh: bool
     video_href: str = ""
     wants_report: bool = True
+    title: str = ""
     objects: dict[str, Stored] = field(default_factory=dict)
     memo: Memo = field(default_factory=dict)
     state: RunState | None = None
@@ -48,8 +49,8 @@ class LocalRun:
     """On the monotonic clock."""
 
     @classmethod
-    def of(cls, admitted: Admitted, video_href: str, wants_report: bool = True) -> LocalRun:
-        return cls(admitted.request, admitted.source, admitted.refresh, video_href, wants_report)
+    def of(cls, admitted: Admitted, video_href: str, wants_report: bool = True, title: str = "") -> LocalRun:
+        return cls(admitted.request, admitted.source, admitted.refresh, video_href, wants_report, title)
 
     def forget_rivals(self, record: Record) -> None:
         """A payload made again came out as ``record``: of its key, the digest whose bytes exist counts."""

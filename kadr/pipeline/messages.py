@@ -13,13 +13,17 @@ from kadr.pipeline.spec import TaskSpec
 
 @dataclass(frozen=True)
 class RenderSpec:
-    """Render a closed run: the render stage's component, and where the page finds the video."""
+    """Render a closed run: the render stage's component, what the asker calls the video, and where the page finds it.
+
+    Title and address are the asker's own: equal bytes under two names are one run with two reports.
+    """
 
     owner: str
     run_id: str
     manifest: str
     component: str
     video_href: str
+    title: str = ""
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ from kadr.storage.store import ObjectStore
 class StoredRun:
     """A closed run in the store, as render functions see it (``kadr.contracts.view.RunView``)."""
 
-    def __init__(self, store: ObjectStore, manifest: Manifest, video_href: str) -> None:
+    def __init__(self, store: ObjectStore, manifest: Manifest, video_href: str, title: str) -> None:
         self._store = store
         self._manifest = manifest
         self.manifest: Mapping[str, Any] = manifest.view()
-        self.title = manifest.request.source_name
+        self.title = title or manifest.request.source_name
         self.video_href = video_href
 
     def artifact(self, component: str) -> Artifact | None:
@@ -42,7 +42,7 @@ def render(shell: Shell, spec: RenderSpec) -> tuple[str, ...]:
     body = shell.store.get(layout.manifest(spec.owner, spec.run_id, spec.manifest))
     manifest = Manifest.model_validate(json.loads(body))
     component = catalogue.component(spec.component)
-    view = StoredRun(shell.store, manifest, spec.video_href)
+    view = StoredRun(shell.store, manifest, spec.video_href, spec.title)
     names = []
     for name, content in component.function(view, component.params()).items():
         names.append(layout.report_file(spec.owner, spec.run_id, spec.manifest, name))
