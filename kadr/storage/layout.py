@@ -22,10 +22,6 @@ def video_prefix(owner: str, video_id: str) -> str:
     return f"videos/{owner}/{video_id}/"
 
 
-def video_source(owner: str, video_id: str) -> str:
-    return f"{video_prefix(owner, video_id)}source"
-
-
 def video_reference(owner: str, video_id: str) -> str:
     """Where the bytes lie when they are the user's own file, read in place and never copied."""
     return f"{video_prefix(owner, video_id)}source.ref.json"
@@ -47,6 +43,14 @@ def alias(owner: str, source_hash: str, video_id: str) -> str:
     return f"{alias_prefix(owner, source_hash)}{video_id}.json"
 
 
+def video_id_of(alias: str) -> str:
+    """The video id in the name of an alias. Raises InvalidObject."""
+    parts = alias.split("/")
+    if len(parts) != 4 or parts[0] != "aliases" or not parts[3].endswith(".json"):
+        raise InvalidObject(f"{alias} is not the name of an alias")
+    return parts[3].removesuffix(".json")
+
+
 def results_prefix(owner: str, video_id: str, component: str, key: str | None = None) -> str:
     base = f"results/{owner}/{video_id}/{component}/"
     return f"{base}{key}/" if key else base
@@ -60,8 +64,13 @@ def result_npz(owner: str, video_id: str, component: str, key: str, digest: str)
     return f"{results_prefix(owner, video_id, component, key)}{digest}.npz"
 
 
+def requests_prefix(owner: str, beginning: str = "") -> str:
+    """Of the state of all runs whose id begins so: their requests are among it."""
+    return f"state/{owner}/{beginning}"
+
+
 def state_prefix(owner: str, run_id: str) -> str:
-    return f"state/{owner}/{run_id}/"
+    return f"{requests_prefix(owner, run_id)}/"
 
 
 def request(owner: str, run_id: str) -> str:
@@ -89,8 +98,12 @@ def done(epoch: int, manifest_digest: str) -> str:
     return f"done.{epoch}.{manifest_digest}.json"
 
 
+def runs_prefix(owner: str) -> str:
+    return f"runs/{owner}/"
+
+
 def run_prefix(owner: str, run_id: str) -> str:
-    return f"runs/{owner}/{run_id}/"
+    return f"{runs_prefix(owner)}{run_id}/"
 
 
 def manifest(owner: str, run_id: str, digest: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kadr.contracts.component import Frames
-from kadr.media.packs import pack_item, snap, step_ms
+from kadr.contracts.packs import pack_item, snap, step_ms
 
 
 @pytest.mark.parametrize(
