@@ -34,7 +34,9 @@ class Fetcher:
     def __call__(self, url: str) -> Path:
         """The file behind ``url``. Raises VideoUnavailable with yt-dlp's own reason, StoreFailure, NoSpaceLeft."""
         name = hashlib.sha256(os.fsencode(url)).hexdigest()[:16]
-        with _kept(url, self.folder), self._alone(name, url):
+        with _kept(url, self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        with self._alone(name, url), _kept(url, self.folder):
             fresh = self._fresh(self.folder / name)
             return fresh or self._fetch(url, self.folder / name)
 

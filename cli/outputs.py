@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from kadr.contracts.manifest import Manifest
 from kadr.contracts.run import Request
 from kadr.pipeline.admission import load_objects
 from kadr.pipeline.state import evaluate
-from kadr.storage.files import FileStore
+from kadr.storage.files import FileStore, temporary
 
 MARK = "run.json"
 """Beside the files: which run and manifest they show."""
@@ -111,12 +110,7 @@ def deliver(store: FileStore, manifest: Manifest, files: Sequence[str], out: Pat
 
 def _write(path: Path, body: bytes) -> None:
     """Whole or not at all; a link that stands in its place is replaced, not followed."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(body)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with temporary(path.parent) as (file, made):
+        file.write(body)
+        file.flush()
+        made.replace(path)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from tests.media_files import numbered, write_video
 
 CHEAP = ("--only", "shots,quality,loudness,voice")
 Make = Callable[[Path], None]
+Register = Callable[[subprocess.Popen[bytes]], subprocess.Popen[bytes]]
 
 
 def truncated(path: Path) -> None:
@@ -58,6 +62,60 @@ def test_a_bad_video_among_good_ones_does_not_stop_them(kadr: Kadr, tmp_path: Pa
     assert statuses == {"bad.mp4": "failed", "good.mp4": "complete"}
     assert said.code == 1
     assert (tmp_path / "out/good.mp4.kadr/report.html").is_file()
+
+
+def test_what_is_named_and_not_there_does_not_stop_the_others(kadr: Kadr, tmp_path: Path) -> None:
+    good = tmp_path / "good.mp4"
+    write_video(good, numbered(50))
+    named = ("http://127.0.0.1:1/dead.mp4", tmp_path / "*.none", tmp_path / "mistyped/a.mp4", good)
+    said = kadr("analyze", *named, "--only", "quality", "--out", tmp_path / "out", "--json")
+    assert said.code == 1, said.err
+    statuses = {v["video"].rpartition("/")[2]: v["status"] for v in said.events("summary")[0]["videos"]}
+    assert statuses == {"dead.mp4": "failed", "*.none": "failed", "a.mp4": "failed", "good.mp4": "complete"}
+    assert len(said.events("video.failed")) == 3
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["good.mp4.kadr"]
+    planned = kadr("plan", *named, "--only", "quality", "--json")
+    assert planned.code == 1
+    assert [("error" in line) for line in map(json.loads, planned.out.splitlines())] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_a_name_that_is_not_utf8_fails_alone_and_legibly(kadr: Kadr, tmp_path: Path) -> None:
+    good, odd = tmp_path / "good.mp4", Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.mp4"))
+    write_video(good, numbered(50))
+    try:
+        shutil.copy(good, odd)
+    except OSError as error:
+        pytest.skip(f"this file system refuses names that are not UTF-8: {error}")
+    said = kadr("analyze", odd, good, "--only", "quality", "--out", tmp_path / "out", "--json")
+    assert "Traceback" not in said.err
+    videos = {v["video"]: v for v in said.events("summary")[0]["videos"]}
+    assert videos["good.mp4"]["status"] == "complete"
+    assert "its path is not UTF-8 text: rename it" in videos["?.mp4"]["error"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_file_is_hashed_stops_everything(
+    kadr: Kadr, tmp_path: Path, started: Register, number: signal.Signals
+) -> None:
+    good, log = tmp_path / "good.mp4", tmp_path / "log"
+    write_video(good, numbered(50))
+    endless = [tmp_path / "a.mp4", tmp_path / "b.mp4"]
+    for path in endless:
+        path.touch()
+        os.truncate(path, 1 << 40)
+    process = started(kadr.start("analyze", good, *endless, "--only", "quality", "--json", log=log))
+    while "run.admitted" not in (log.read_text() if log.exists() else ""):
+        time.sleep(0.05)
+        assert process.poll() is None
+    process.send_signal(number)
+    assert process.wait(timeout=20) == 128 + number
+    assert "video.failed" not in log.read_text()
+    assert not endless[0].with_name("a.mp4.kadr").exists()
 
 
 def test_no_audio_and_audio_only_are_complete_with_what_there_is(kadr: Kadr, tmp_path: Path) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import functools
 import http.server
 import json
+import os
+import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from tests.e2e.conftest import REEL, Kadr
 from tests.media_files import numbered, write_video
 
 ONLY = ("--only", "shots,quality,loudness,voice")
+Register = Callable[[subprocess.Popen[bytes]], subprocess.Popen[bytes]]
 
 
 def plan(kadr: Kadr, video: Path, *args: str) -> dict[str, Any]:
@@ -75,6 +79,15 @@ def test_a_plan_for_people(kadr: Kadr, video: Path) -> None:
     said = kadr("plan", video, *ONLY, COLUMNS="160")
     assert "depends on probe" in said.out
     assert "A new run:" in said.out
+
+
+def test_a_plan_does_not_open_a_video_whose_length_is_known(kadr: Kadr, video: Path, tmp_path: Path) -> None:
+    assert kadr("analyze", video, "--only", "loudness", "--out", tmp_path / "o", "--json").code == 0
+    told = plan(kadr, video)["duration_ms"]
+    before = video.stat()
+    video.write_bytes(bytes(before.st_size))
+    os.utime(video, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert plan(kadr, video)["duration_ms"] == told
 
 
 def test_what_cannot_be_read_cannot_be_planned(kadr: Kadr, tmp_path: Path) -> None:
@@ -145,6 +158,33 @@ def test_a_url_is_fetched_once_and_analysed(kadr: Kadr, address: str, video: Pat
     gone = kadr("analyze", f"{address}/none.mp4", *ONLY, "--out", tmp_path / "p", "--json")
     assert gone.code == 1
     assert "404" in gone.err + gone.out
+
+
+def test_two_urls_have_their_own_results(kadr: Kadr, address: str, video: Path, tmp_path: Path) -> None:
+    write_video(video.with_name("w.mp4"), numbered(50))
+    urls = (f"{address}/v.mp4", f"{address}/w.mp4")
+    said = kadr("analyze", *urls, "--only", "quality", "--out", tmp_path / "o", "--json")
+    assert said.code == 0, said.err
+    reports = [Path(v["report"]) for v in said.events("summary")[0]["videos"]]
+    assert [r.parent.name[:6] for r in reports] == ["v.mp4-", "w.mp4-"]
+    titles = [json.loads((r.parent / "insights.json").read_text())["video"]["title"] for r in reports]
+    assert titles == list(urls)
+
+
+def test_results_are_there_when_a_run_is_done_not_when_all_are(
+    kadr: Kadr, video: Path, tmp_path: Path, started: Register
+) -> None:
+    log = tmp_path / "log"
+    process = started(
+        kadr.start(
+            "analyze", video, REEL, "--only", "quality,objects", "--json", "--out", tmp_path / "o", log=log
+        )
+    )
+    while '"run.done"' not in (log.read_text() if log.exists() else ""):
+        time.sleep(0.05)
+        assert process.poll() is None
+    process.kill()
+    assert len(list((tmp_path / "o").glob("*/report.html"))) == 1
 
 
 def test_only_a_part_of_the_video(kadr: Kadr, tmp_path: Path) -> None:

@@ -1,0 +1,128 @@
+"""Videos behind URLs, from a real server on this machine: whole or not at all, once while fresh, never a list."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from cli.fetch import DAY_S, Fetcher
+from kadr.contracts.errors import StoreFailure, VideoUnavailable
+from tests.media_files import numbered, write_video
+
+LIST = """<rss version="2.0"><channel><title>List</title>
+<item><title>one</title><link>{0}/v.mp4</link></item><item><title>two</title><link>{0}/w.mp4</link></item>
+</channel></rss>"""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A web site in ``folder`` and what was asked of it."""
+
+    address: str
+    folder: Path
+    asked: Counter[str]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    folder, asked = tmp_path / "site", Counter[str]()
+    folder.mkdir()
+    write_video(folder / "v.mp4", numbered(50))
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked[self.path] += 1
+            super().do_GET()
+
+        def log_message(self, *_: object) -> None: ...
+
+    handler = functools.partial(Handler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield Site(f"http://127.0.0.1:{server.server_port}", folder, asked)
+        server.shutdown()
+
+
+@pytest.fixture
+def fetch(tmp_path: Path) -> Fetcher:
+    return Fetcher(tmp_path / "100% of %(downloads)s", print)
+
+
+def test_a_video_is_fetched_whole_once_and_nothing_else_is_left(site: Site, fetch: Fetcher) -> None:
+    found = fetch(f"{site.address}/v.mp4")
+    assert found.read_bytes() == (site.folder / "v.mp4").read_bytes()
+    before = site.asked.copy()
+    assert fetch(f"{site.address}/v.mp4") == found
+    assert site.asked == before
+    assert [p for p in fetch.folder.rglob("*") if p.is_file()] == [found]
+
+
+def test_it_is_fetched_again_when_it_is_no_longer_fresh(site: Site, fetch: Fetcher) -> None:
+    url = f"{site.address}/v.mp4"
+    found = fetch(url)
+    old = found.stat().st_mtime - 2 * DAY_S
+    os.utime(found, (old, old))
+    write_video(site.folder / "v.mp4", numbered(25))
+    now = (site.folder / "v.mp4").read_bytes()
+    assert fetch(url).read_bytes() != now
+    assert replace(fetch, ttl_days=None)(url).read_bytes() != now
+    assert replace(fetch, ttl_days=1)(url).read_bytes() == now
+    before = site.asked.copy()
+    assert replace(fetch, ttl_days=0)(url).read_bytes() == now
+    assert site.asked != before
+
+
+def test_two_at_once_fetch_it_once(site: Site, fetch: Fetcher) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        found = set(pool.map(fetch, [f"{site.address}/v.mp4"] * 4))
+    assert len(found) == 1
+    alone = replace(fetch, folder=fetch.folder.with_name("alone"))
+    together = site.asked.copy()
+    alone(f"{site.address}/v.mp4")
+    assert site.asked - together == together
+
+
+def test_what_is_too_large_is_refused_with_the_limit(site: Site, fetch: Fetcher) -> None:
+    small = replace(fetch, max_bytes=1000)
+    with pytest.raises(VideoUnavailable, match="is larger than 1e-06 GB: KADR_FETCH_GB lets in more"):
+        small(f"{site.address}/v.mp4")
+    assert not list(fetch.folder.glob("*/video.mp4"))
+
+
+def test_a_list_is_refused(site: Site, fetch: Fetcher) -> None:
+    (site.folder / "list.rss").write_text(LIST.format(site.address))
+    with pytest.raises(VideoUnavailable, match="is a list of videos"):
+        fetch(f"{site.address}/list.rss")
+    assert "/w.mp4" not in site.asked
+
+
+@pytest.mark.parametrize("path", ["/none.mp4", "/text.html"])
+def test_what_is_no_video_has_the_reason(site: Site, fetch: Fetcher, path: str) -> None:
+    (site.folder / "text.html").write_text("<p>no video here")
+    with pytest.raises(VideoUnavailable, match=r"404|Unsupported URL"):
+        fetch(site.address + path)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[bad", "http://", "http://127.0.0.1:1/v.mp4", "https://127.0.0.1:99999/"]
+)
+def test_addresses_that_lead_nowhere(fetch: Fetcher, url: str) -> None:
+    with pytest.raises(VideoUnavailable) as raised:
+        fetch(url)
+    assert str(raised.value).startswith(f"{url}: ")
+    assert "\x1b" not in str(raised.value)
+
+
+def test_a_folder_that_cannot_be_written_is_named(fetch: Fetcher, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreFailure, match=r"cannot be kept in .*file"):
+        replace(fetch, folder=tmp_path / "file")("http://127.0.0.1:1/v.mp4")
