@@ -115,6 +115,8 @@ def _one(found: Mapping[str, Any] | None, url: str) -> Mapping[str, Any]:
     """The one video that ``found`` is, or lists. Raises VideoUnavailable."""
     if found is None:
         raise VideoUnavailable(f"{url}: there is no video")
+    if found.get("is_live"):
+        raise VideoUnavailable(f"{url} is live: analyse it when it has ended")
     if "entries" not in found:
         return found
     entries = list(found["entries"])
@@ -125,10 +127,11 @@ def _one(found: Mapping[str, Any] | None, url: str) -> Mapping[str, Any]:
 
 
 def _options(folder: Path) -> dict[str, Any]:
-    """For yt-dlp. Nothing may run another program: what ffmpeg would do to untrusted bytes happens outside the sandbox."""
+    """For yt-dlp, without ffmpeg: that would open what was fetched outside of the sandbox."""
     return {
         "outtmpl": str(folder / "video.%(ext)s").replace("%", "%%").replace("%%(ext)s", "%(ext)s"),
         "format": "best[ext=mp4]/best",  # one file: merging streams would need a program that may not be there
+        "ffmpeg_location": str(folder / "none"),
         "fixup": "never",
         "hls_prefer_native": True,
         "postprocessors": [],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections import Counter
@@ -17,7 +18,7 @@ import click
 
 from cli import outputs
 from cli.compose import Machine
-from cli.sources import Video
+from cli.sources import Video, shown
 from cli.summary import found_in
 from cli.tables import print_json, print_table
 from cli.text import printable
@@ -83,10 +84,11 @@ def command(run: str | None, every: bool, as_json: bool) -> None:
 
 
 def find(store: FileStore, named: str | None) -> Request:
-    """The run that ``named`` means. Raises ObjectMissing, click.UsageError if it may mean several, VideoUnreadable."""
+    """The run that ``named`` means. Raises ObjectMissing, VideoUnreadable, click.UsageError if it may mean several."""
     if named is None:
         return _newest(requests(store), "there are no runs yet: make one with `kadr analyze VIDEO`")
-    if Path(named).exists():
+    if os.path.exists(named):
+        Video(Path(named), shown(named), Path(named).parent).check()
         video_id, _ = identify(store, Path(named), lambda _: None)
         runs = runs_of(store, layout.LOCAL_OWNER, video_id)
         return _newest(runs, f"{named} was not analysed yet: do it with `kadr analyze {named}`")

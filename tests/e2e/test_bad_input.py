@@ -149,7 +149,7 @@ def test_a_missing_file_a_folder_and_wrong_usage(kadr: Kadr, tmp_path: Path) -> 
     assert "is a folder" in folder.err
     assert kadr("analyze").code == 2
     wrong = kadr("analyze", REEL, "--set", "ocr.fsp=1")
-    assert wrong.code == 1
+    assert wrong.code == 2
     assert "ocr has no parameter 'fsp'" in wrong.err
 
 

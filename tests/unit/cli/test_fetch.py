@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import http.server
 import os
 import threading
@@ -96,6 +97,47 @@ def test_what_is_too_large_is_refused_with_the_limit(site: Site, fetch: Fetcher)
     with pytest.raises(VideoUnavailable, match="is larger than 1e-06 GB: KADR_FETCH_GB lets in more"):
         small(f"{site.address}/v.mp4")
     assert not list(fetch.folder.glob("*/video.mp4"))
+
+
+@pytest.fixture
+def stream(site: Site) -> str:
+    """A video in pieces (HTTP Live Streaming), whole if it has an end."""
+    lines = ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:2"]
+    for i in range(3):
+        write_video(site.folder / f"{i}.ts", numbered(25))
+        lines += ["#EXTINF:1.0,", f"{i}.ts"]
+    (site.folder / "live.m3u8").write_text("\n".join([*lines, ""]))
+    (site.folder / "v.m3u8").write_text("\n".join([*lines, "#EXT-X-ENDLIST", ""]))
+    return f"{site.address}/v.m3u8"
+
+
+def test_a_video_in_pieces_is_put_together_without_ffmpeg(
+    site: Site, stream: str, fetch: Fetcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ffmpeg", "ffprobe"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho $@ >> {tmp_path / 'called'}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    found = fetch(stream)
+    assert found.read_bytes() == b"".join((site.folder / f"{i}.ts").read_bytes() for i in range(3))
+    calls = (tmp_path / "called").read_text() if (tmp_path / "called").exists() else ""
+    assert set(calls.split()) <= {"-bsfs"}  # asked what it could do, never given anything
+
+
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # yt-dlp leaves a file to the collector
+def test_the_limit_holds_for_pieces_too(site: Site, stream: str, fetch: Fetcher) -> None:
+    limit = (site.folder / "0.ts").stat().st_size + 1000
+    with pytest.raises(VideoUnavailable, match="KADR_FETCH_GB"):
+        replace(fetch, max_bytes=limit)(stream)
+    gc.collect()
+    assert "/2.ts" not in site.asked
+
+
+def test_what_has_no_end_is_refused(site: Site, stream: str, fetch: Fetcher) -> None:
+    with pytest.raises(VideoUnavailable, match="is live: analyse it when it has ended"):
+        fetch(f"{site.address}/live.m3u8")
 
 
 def test_a_list_is_refused(site: Site, fetch: Fetcher) -> None:

@@ -143,7 +143,7 @@ def test_a_damaged_file_that_hides_the_pulled_one_is_an_error(kadr: Kadr, own: P
         (("pull", "smal"), 1, "kadr: no model is called 'smal': there are cards for "),
         (("check", "smal"), 1, "kadr: no model is called 'smal': there are cards for "),
         (("pull", "small", "--from", "/nowhere"), 1, "small could not be fetched: /nowhere is not a folder"),
-        (("pull", "--profile", "nice"), 1, "there is no profile 'nice': name one of fast, full, standard"),
+        (("pull", "--profile", "nice"), 2, "there is no profile 'nice': name one of fast, full, standard"),
         (("push",), 2, "No such command 'push'"),
     ],
 )
@@ -178,3 +178,35 @@ def test_a_profile_asks_for_its_models(kadr: Kadr, tmp_path: Path, home: Path) -
         "ppocr_v6_small_rec: here",
         "silero_vad_16k: here",
     ]
+
+
+def test_certificates_that_are_not_there_are_named(
+    kadr: Kadr, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KADR_CA_FILE", "/nosuch")
+    said = kadr("models", "pull", "small")
+    assert (said.code, "KADR_CA_FILE='/nosuch': there is no such file that can be read" in said.err) == (
+        2,
+        True,
+    )
+    assert "Traceback" not in said.err
+
+
+def test_certificates_that_are_none_are_named(
+    kadr: Kadr, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ca.pem").write_text("no certificates")
+    monkeypatch.setenv("KADR_CA_FILE", str(tmp_path / "ca.pem"))
+    said = kadr("models", "pull", "small", "--from", "https://127.0.0.1:1/")
+    assert (said.code, "small could not be fetched: " in said.err) == (1, True)
+    assert f"(certificates: {tmp_path / 'ca.pem'})" in said.err
+
+
+def test_a_pip_that_does_not_answer_is_said_with_what_to_do(
+    kadr: Kadr, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.index.PIP_TIMEOUT_S", 0.001)
+    said = kadr("models", "pull", "small")
+    assert said.code == 1
+    assert "pip did not say in 0.001 s which package index it uses" in said.err
+    assert "--from" in said.err

@@ -157,6 +157,7 @@ def test_what_is_not_there_is_said_with_what_to_do(kadr: Kadr, place: Place, tmp
         "ffffffff": "no run and no file is called 'ffffffff'",
         str(other): f"{other} was not analysed yet: do it with `kadr analyze {other}`",
         str(tmp_path): f"{tmp_path} is not a file",
+        "x" * 5000: "no run and no file is called 'xxx",
     }.items():
         said = kadr("show", named)
         assert (said.code, text in said.err) == (1, True), said.err
