@@ -39,6 +39,7 @@ class Job:
     run: LocalRun | None = None
     error: KadrError | None = None
     began: float = 0.0
+    delivered: bool = False
     seconds: float = 0.0
 
 
@@ -119,7 +120,7 @@ class Batch:
         finished = job.admitted.finished
         there = finished and outputs.current(machine.store, job.admitted.request, job.out, href)
         self.view.begin(job.admitted, video.title, machine.catalogue)
-        return LocalRun.of(job.admitted, href, wants_report=not there)
+        return LocalRun.of(job.admitted, href, wants_report=not there, title=video.title)
 
     def _event(self, event: Event) -> None:
         """What is done is delivered before it is told."""
@@ -130,10 +131,14 @@ class Batch:
         self.view.event(event)
 
     def _deliver(self, job: Job, run: LocalRun) -> None:
-        if run.manifest is None or not run.files:
+        if run.manifest is None or not run.files or job.delivered:
             return
         try:
+            job.out = outputs.place(job.out, run.manifest)
             outputs.deliver(self.machine.store, run.manifest, run.files, job.out, run.video_href)
+            job.delivered = True
+        except Interrupted:
+            raise
         except KadrError as error:
             job.error = error
             self.view.failed(job.video.title, error)

@@ -52,7 +52,11 @@ class Machine:
 
     @cached_property
     def store(self) -> FileStore:
-        return FileStore(self.settings.store)
+        """The local store, rid of what killed processes left half-written."""
+        store = FileStore(self.settings.store)
+        if self.settings.store.is_dir():
+            store.sweep()
+        return store
 
     @cached_property
     def claims(self) -> FileClaims:

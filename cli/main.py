@@ -13,6 +13,8 @@ from cli.text import printable
 from kadr import __version__
 from kadr.contracts.errors import Interrupted, KadrError
 
+EXIT_USAGE, EXIT_USAGE_STATUS = 2, 422
+"""What was asked cannot be done as it was written (InvalidProfile): the shell's code for wrong usage."""
 EXIT_UNFORESEEN = 70
 """EX_SOFTWARE of sysexits.h."""
 COMMANDS = {
@@ -71,7 +73,7 @@ def main() -> None:
         sys.exit(stopped.exit_code)
     except KadrError as error:
         click.echo(printable(f"kadr: {error}"), err=True)
-        sys.exit(1)
+        sys.exit(EXIT_USAGE if error.status == EXIT_USAGE_STATUS else 1)
     except Exception as error:
         from cli.crash import unforeseen
 

@@ -9,6 +9,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import click
@@ -16,12 +17,12 @@ import click
 from cli.sources import Video, short_hash
 from kadr.contracts.errors import NoSpaceLeft, StoreFailure
 from kadr.contracts.manifest import Manifest
-from kadr.contracts.run import Request
+from kadr.contracts.run import Request, RunStatus
 from kadr.pipeline.admission import load_objects
 from kadr.pipeline.state import evaluate
 from kadr.storage.files import FileStore, temporary
 
-MARK = "run.json"
+MARK, REPORT = "run.json", "report.html"
 """Beside the files: which run and manifest they show."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -76,15 +77,34 @@ def href(video: Path, out: Path) -> str:
 
 def current(store: FileStore, request: Request, out: Path, video_href: str) -> bool:
     """Whether ``out`` shows this run as it was closed last, and nothing is missing there."""
-    try:
-        mark = json.loads((out / MARK).read_text())
-    except (OSError, ValueError):
-        return False
-    if not isinstance(mark, dict):
+    mark = _mark(out)
+    if mark is None:
         return False
     closed = evaluate(request, load_objects(store, request)).closed
     same = closed is not None and mark.get("manifest") == closed.manifest and mark.get("video") == video_href
     return same and all((out / name).is_file() for name in mark.get("files", [""]))
+
+
+def place(out: Path, manifest: Manifest) -> Path:
+    """Where this run's files go: ``out``, unless a failed run would replace what a better one found there.
+
+    Raises StoreFailure when there are files in ``out`` that Kadr did not write.
+    """
+    mark = _mark(out)
+    if mark is None and (out / REPORT).exists():
+        raise StoreFailure(f"{out / REPORT} was not written by Kadr: name another folder by --out")
+    better = mark is not None and mark.get("status") in (RunStatus.COMPLETE, RunStatus.PARTIAL)
+    if manifest.status is RunStatus.FAILED and better:
+        return out / f"failed-{manifest.request.run_id[:8]}"
+    return out
+
+
+def _mark(out: Path) -> dict[str, Any] | None:
+    try:
+        mark = json.loads((out / MARK).read_text())
+    except (OSError, ValueError):
+        return None
+    return mark if isinstance(mark, dict) else None
 
 
 def deliver(store: FileStore, manifest: Manifest, files: Sequence[str], out: Path, video_href: str) -> None:
@@ -93,6 +113,7 @@ def deliver(store: FileStore, manifest: Manifest, files: Sequence[str], out: Pat
     mark = {
         "run_id": manifest.request.run_id,
         "manifest": manifest.digest,
+        "status": manifest.status.value,
         "video": video_href,
         "files": names,
     }

@@ -43,6 +43,7 @@ def _row(job: Job) -> dict[str, Any]:
         "found": _found(job),
         "missing": {n: c.reason for n, c in summaries.items() if c.state in ("failed", "blocked", "partial")},
         "blocked": [n for n, c in summaries.items() if c.state == "blocked"],
+        "warnings": list(dict.fromkeys(w for c in summaries.values() for w in c.warnings)),
         "report": str(job.out / "report.html"),
         "insights": str(job.out / "insights.json"),
         "captions": str(job.out / "captions.vtt"),
@@ -84,7 +85,7 @@ def _print(row: Mapping[str, Any]) -> None:
     if "error" in row:
         console.print(Text(printable(f"  {row['error']}")))
         return
-    counts = ", ".join(f"{n} {kind}" for kind, n in row["found"].items())
+    counts = ", ".join(f"{n} {kind if n != 1 else kind[:-1]}" for kind, n in row["found"].items())
     media = (row["duration_ms"] or 0) / 1000
     speed = f" ({media / row['seconds']:.1f}× realtime)" if media and row["tasks"]["computed"] else ""
     cells = {
@@ -92,6 +93,7 @@ def _print(row: Mapping[str, Any]) -> None:
         "took": f"{row['seconds']:.1f} s{speed}; {row['tasks']['computed']} of {row['tasks']['in_all']} tasks computed",
         **{name: reason for name, reason in row["missing"].items() if name not in row["blocked"]},
         **({"not done": f"{', '.join(row['blocked'])}: they need what failed"} if row["blocked"] else {}),
+        **({"damaged": "; ".join(row["warnings"])} if row["warnings"] else {}),
         "report": row["report"],
         "data": f"{row['insights']}, {row['captions']}",
         "run": row["run_id"],

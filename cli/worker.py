@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kadr.contracts.errors import ModelUnavailable
 from kadr.contracts.model import Models
+from kadr.media.blob import set_scratch
 from kadr.pipeline.host import serve
 from kadr.pipeline.render import render
 from kadr.pipeline.runner import Shell
@@ -32,6 +33,7 @@ def main() -> None:
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     settings = Settings()
+    set_scratch(FileStore(store).scratch())
     missing = _confine(settings) if role == "media" else []
     shell = Shell(
         store=FileStore(store),

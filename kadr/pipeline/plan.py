@@ -112,7 +112,7 @@ def _row(
     missing = [played.missing[t.name] for t in tasks if t.name in played.missing]
     waiting = [t for t in tasks if t.state is TaskState.WAITING]
     depends = bool(waiting) or component in state.unplanned
-    cost = costs.get(component, entry.resources.seconds_per_minute) / 60_000
+    cost = costs.get(component, entry.resources.cost(state.graph.node(component).models)) / 60_000
     known = sum(_share(spec, duration_ms) for spec in missing) * cost
     whole_ms = duration_ms if component in state.unplanned or not any(t.chunk for t in tasks) else 0
     open_ms = whole_ms or sum(t.chunk.end_ms - t.chunk.start_ms for t in waiting if t.chunk)
