@@ -113,6 +113,7 @@ class Bars:
     def __init__(self) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+        from rich.table import Column
 
         self._trackers: dict[str, Tracker] = {}
         self._rows: dict[str, TaskID] = {}
@@ -121,11 +122,15 @@ class Bars:
         self._bars = Progress(
             SpinnerColumn(finished_text="[green]✓[/]"),
             TextColumn("[bold]{task.fields[title]}", markup=True),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=16),
             TextColumn("{task.percentage:>3.0f} %"),
             TextColumn("[cyan]{task.fields[pace]}"),
-            TextColumn("[dim]{task.fields[doing]}"),
+            # What is under way gives way first where the terminal is narrow; the bar never does.
+            TextColumn(
+                "[dim]{task.fields[doing]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
+            ),
             console=Console(stderr=True),
+            expand=True,
         )
 
     def __enter__(self) -> View:
@@ -181,10 +186,10 @@ def _pace(tracker: Tracker, row: RichTask) -> str:
         return ""
     speed = tracker.duration_ms / 1000 * fraction / elapsed
     left = clock(1000 * elapsed * (1 - fraction) / fraction)
-    return f"{speed:.1f}× realtime, {left} left"
+    return f"{speed:.1f}× realtime {left} left"
 
 
-def _short(title: str, width: int = 28) -> str:
+def _short(title: str, width: int = 22) -> str:
     from rich.markup import escape
 
     shown = printable(title).replace("\n", "?")

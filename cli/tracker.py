@@ -94,7 +94,7 @@ class Tracker:
     def _name(self, event: Mapping[str, Any]) -> str:
         component = str(event["component"])
         chunk = event.get("chunk")
-        where = " merge" if event.get("merge") else f" {clock(chunk[0])}" if chunk else ""
+        where = " merge" if event.get("merge") else f" at {clock(chunk[0])}" if chunk else ""
         return f"{self._stages.get(component, '')} {component}{where}"
 
 

@@ -105,7 +105,7 @@ def test_what_is_under_way_is_named() -> None:
     seen.see({"event": "task.started", **named("ocr.2", "ocr", 2)})
     seen.see({"event": "task.started", **named("ocr", "ocr", merge=True)})
     seen.see({"event": "task.started", **named("voice", "voice")})
-    assert seen.doing == "text ocr 02:00 · text ocr merge · audio voice"
+    assert seen.doing == "text ocr at 02:00 · text ocr merge · audio voice"
 
 
 def test_duration_is_what_the_probe_found() -> None:
