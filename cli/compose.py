@@ -123,7 +123,7 @@ class Machine:
             self.catalogue,
             Host("media", self._command("media", jobs), on_note),
             Host("models", self._command("models", jobs), on_note),
-            of_machine(self.catalogue, jobs),
+            of_machine(self.catalogue, jobs or cores()),
             on_event,
         )
 
