@@ -99,6 +99,12 @@ def place(out: Path, manifest: Manifest) -> Path:
     return out
 
 
+def run_shown(folder: Path) -> str | None:
+    """The id of the run whose files lie in ``folder``."""
+    run_id = (_mark(folder) or {}).get("run_id")
+    return run_id if isinstance(run_id, str) else None
+
+
 def _mark(out: Path) -> dict[str, Any] | None:
     try:
         mark = json.loads((out / MARK).read_text())

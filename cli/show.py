@@ -83,10 +83,15 @@ def command(run: str | None, every: bool, as_json: bool) -> None:
     return None
 
 
+DELIVERED = (outputs.MARK, outputs.REPORT, "insights.json", "captions.vtt")
+
+
 def find(store: FileStore, named: str | None) -> Request:
     """The run that ``named`` means. Raises ObjectMissing, VideoUnreadable, click.UsageError if it may mean several."""
     if named is None:
         return _newest(requests(store), "there are no runs yet: make one with `kadr analyze VIDEO`")
+    if (run_id := _delivered(Path(named))) is not None:
+        return read_request(store, layout.LOCAL_OWNER, run_id)
     if os.path.exists(named):
         Video(Path(named), shown(named), Path(named).parent).check()
         video_id, _ = identify(store, Path(named), lambda _: None)
@@ -100,6 +105,12 @@ def find(store: FileStore, named: str | None) -> Request:
         return read_request(store, layout.LOCAL_OWNER, ids[0])
     same = [r for r in requests(store) if r.source_name == named]
     return _newest(same, f"no run and no file is called {named!r}: `kadr show --all` lists the runs")
+
+
+def _delivered(path: Path) -> str | None:
+    """The run that a folder of results, or a file in one, shows; None for anything else."""
+    folder = path if os.path.isdir(path) else path.parent if path.name in DELIVERED else None
+    return outputs.run_shown(folder) if folder is not None else None
 
 
 def requests(store: FileStore) -> Iterator[Request]:

@@ -17,6 +17,7 @@ REMEDIES = {
     "NoSpaceLeft": "Free some space or choose another store, then run the same command again.",
     "ResourceExhausted": "Give it more memory or time, or run fewer tasks together (`--jobs 1`), then run the same "
     "command again.",
+    "InvalidProfile": "Change what was asked for: the same question will fail again.",
     "VideoUnreadable": "Check that the file plays from beginning to end; a copy made anew may help.",
 }
 STREAMS = {
@@ -48,7 +49,7 @@ def _troubled(
         by_state.setdefault(facts["state"], []).append((name, facts))
     for name, facts in by_state.get("failed", []):
         yield _failed(name, facts)
-    yield from _blocked(by_state.get("blocked", []))
+    yield from _blocked(by_state.get("blocked", []), bool(by_state.get("failed") or by_state.get("partial")))
     for name, facts in by_state.get("partial", []):
         yield _with_gaps(name, facts)
     left = [name for name, _ in by_state.get("absent", []) if name not in absent]
@@ -74,7 +75,10 @@ def _failed(name: str, facts: Mapping[str, Any]) -> Missing:
     )
 
 
-def _blocked(blocked: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[Missing]:
+def _blocked(blocked: Iterable[tuple[str, Mapping[str, Any]]], failed: bool) -> Iterator[Missing]:
+    """What could not begin. ``failed``: the reason stands above, and mending it mends this."""
+    after = "Nothing by itself: it follows from what failed." if failed else AGAIN
+
     def reason(item: tuple[str, Mapping[str, Any]]) -> str:
         return item[1].get("reason") or "What it reads could not be made."
 
@@ -83,7 +87,7 @@ def _blocked(blocked: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[Missi
             components=tuple(name for name, _ in group),
             why="blocked",
             reason=why,
-            what_to_do="Nothing is wrong here: it is done as soon as what it waits for succeeds.",
+            what_to_do=after,
         )
 
 

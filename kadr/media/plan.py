@@ -36,7 +36,10 @@ def plan_chunks(
 def _limits(duration_ms: int, from_ms: int | None, to_ms: int | None) -> tuple[int, int]:
     start, end = from_ms or 0, min(duration_ms if to_ms is None else to_ms, duration_ms)
     if from_ms is not None and from_ms >= duration_ms > 0:
-        raise InvalidProfile(f"from_ms is {from_ms}, but the video is only {duration_ms} ms long")
+        raise InvalidProfile(
+            f"the part asked for begins at {from_ms / 1000:g} s, but the video is only {duration_ms / 1000:g} s long: "
+            "choose an earlier --from"
+        )
     if to_ms is not None and to_ms <= start:
         raise InvalidProfile(f"to_ms is {to_ms}: it must be above from_ms, which is {start}")
     return min(start, end), end

@@ -8,7 +8,6 @@ from typing import Any
 from kadr.contracts.artifact import Artifact
 from kadr.contracts.keys import jcs
 from kadr.contracts.run import Record, RecordResult
-from kadr.pipeline.epochs import parse
 from kadr.pipeline.spec import TaskSpec
 from kadr.storage import layout
 from kadr.storage.results import ResultId, find_result, read_header, read_result
@@ -49,14 +48,14 @@ def write_record(
 
 
 def _put(store: ObjectStore, spec: TaskSpec, record: Record) -> Record:
-    """A record that is there already stays: it says who computed what, and a repeat would say cached."""
+    """Write ``record`` unless one of its name is there: that one says who computed what, and a repeat would say cached.
+
+    Returns ``record`` all the same: what this process did is what it tells.
+    """
     name = layout.record_ok(spec.epoch, spec.task, spec.key, record.digest)
     full = layout.state_prefix(spec.owner, spec.run_id) + name
-    if store.exists(full):
-        written = parse(name, store.get(full))
-        if isinstance(written, Record):
-            return written
-    store.put(full, jcs(record.model_dump(mode="json")))
+    if not store.exists(full):
+        store.put(full, jcs(record.model_dump(mode="json")))
     return record
 
 

@@ -178,7 +178,7 @@ class _Walk:
     def _visit_chunked(self, node: Node, maker: str) -> None:
         planner = self.tasks[maker]
         if planner.state in (TaskState.FAILED, TaskState.BLOCKED):
-            reason = f"its chunk plan is missing: {maker} {planner.state}"
+            reason = f"needs {maker}, which {_why(planner)}"
             self._keep(Task(node.component, node.component, TaskState.BLOCKED, merge=True, reason=reason))
             return
         if maker not in self.plans:

@@ -206,3 +206,10 @@ def test_things_are_counted_by_their_times() -> None:
     }
     arrays = {name: {"shape": shape} for name, shape in shapes.items()}
     assert counted(arrays) == {"times": 5, "word": 20, "key frame": 3, "det": 9}
+
+
+def test_what_an_analysis_left_behind_names_its_run(kadr: Kadr, place: Place) -> None:
+    run_id = shown(kadr, place.sound)["run_id"]
+    folder = f"{place.sound}.kadr"
+    named = (folder, f"{folder}/run.json", f"{folder}/report.html")
+    assert {shown(kadr, name)["run_id"] for name in named} == {run_id}
