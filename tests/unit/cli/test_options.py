@@ -170,8 +170,6 @@ def test_captions_are_part_of_the_question(tmp_path: Path, given_by: str) -> Non
     video = Video(tmp_path / "a.mp4", "a.mp4", tmp_path)
     path = tmp_path / ("a.srt" if given_by == "beside" else "other.srt")
     machine = Machine(Settings())
-    if "captions" not in machine.catalogue.components:
-        pytest.skip("the catalogue has no component captions yet")
     choice = Choice("standard", only=("captions",), captions=path if given_by == "option" else None)
     plain = machine.question(choice.profile())
     path.write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n")
