@@ -119,12 +119,21 @@ class RecordResult(_Stored):
     absent: str | None = None
 
 
+ACQUIRE = "acquire"
+"""The task that binds a run to the bytes it looks at. It has no key and no result: its record names the video."""
+NO_KEY = "0" * 64
+
+
 class Record(_Stored):
-    """One run's pointer to the results of one task; ``plan``: the chunks of a chunk plan among them."""
+    """One run's pointer to the results of one task; ``plan``: the chunks of a chunk plan among them.
+
+    ``video_id``: in the record of ``acquire``, and nowhere else.
+    """
 
     task: str
     key: str
     results: tuple[RecordResult, ...]
+    video_id: str | None = None
     plan: tuple[tuple[int, int, int], ...] | None = None
     gaps: tuple[tuple[int, int], ...] = ()
     warnings: tuple[str, ...] = ()
@@ -136,7 +145,7 @@ class Record(_Stored):
 
     @property
     def digest(self) -> str:
-        return record_digest((r.name, r.key, r.digest) for r in self.results)
+        return self.video_id or record_digest((r.name, r.key, r.digest) for r in self.results)
 
     @property
     def cached(self) -> bool:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from kadr.contracts.errors import InvalidObject
 from kadr.contracts.keys import SHORT
-from kadr.contracts.run import Cancelled, Done, Failure, Graph, Record, Retry
+from kadr.contracts.run import ACQUIRE, Cancelled, Done, Failure, Graph, Record, Retry
 from kadr.storage.layout import MarkName, RecordName, parse_state
 
 Stored = Record | Failure | Retry | Cancelled | Done
@@ -52,6 +52,7 @@ def _check_name(name: str, found: RecordName, value: Record | Failure) -> None:
     matches = value.task == found.task and value.key[:SHORT] == found.key
     if isinstance(value, Record):
         matches = matches and value.digest[:SHORT] == found.digest
+        matches = matches and (value.video_id is not None) == (value.task == ACQUIRE)
     if not matches:
         raise InvalidObject(f"{name} holds another task's record ({value.task}, key {value.key[:SHORT]})")
 

@@ -19,7 +19,7 @@ from kadr.contracts.errors import (
     ReportFailure,
     WorkerDied,
 )
-from kadr.contracts.run import Record, TaskState
+from kadr.contracts.run import ACQUIRE, Record, TaskState
 from kadr.pipeline.admission import load_objects
 from kadr.pipeline.budget import Budget
 from kadr.pipeline.catalogue import Catalogue
@@ -27,7 +27,7 @@ from kadr.pipeline.closing import close, read_manifest
 from kadr.pipeline.failing import backoff_s, makers_of_expired, write_failure
 from kadr.pipeline.localrun import LocalRun
 from kadr.pipeline.messages import Advanced, Finished, RenderSpec
-from kadr.pipeline.recording import lookup, record_cached
+from kadr.pipeline.recording import lookup, record_acquired, record_cached
 from kadr.pipeline.spec import TaskSpec, spec_of
 from kadr.pipeline.state import RunState, Task, evaluate
 from kadr.pipeline.workers import Flight, Host, ready
@@ -149,13 +149,18 @@ class Coordinator:
         """What another start or another process recorded is progress too."""
         for name in sorted(names):
             body = run.objects[name]
-            if isinstance(body, Record):
+            if isinstance(body, Record) and body.task != ACQUIRE:
                 component = body.task.partition(".")[0]
                 self._tell(run, "task.recorded", task=body.task, component=component, **_NO_CHUNK)
                 if body.plan is not None:
                     self._tell(run, "run.planned", component=component, chunks=len(body.plan))
 
     def _look(self, run: LocalRun, state: RunState, task: Task) -> None:
+        if task.component == ACQUIRE:
+            record = record_acquired(self.store, run.request, state.epoch)
+            run.objects[layout.record_ok(state.epoch, record.task, record.key, record.digest)] = record
+            run.dirty = True
+            return
         known = run.missed.get(task.name)
         if known is not None and known.key == task.key:
             return

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kadr.contracts.errors import InvalidObject, ObjectMissing
-from kadr.contracts.run import Record, Request, TaskState
+from kadr.contracts.run import ACQUIRE, Record, Request, TaskState
 from kadr.pipeline.catalogue import Catalogue
 from kadr.pipeline.epochs import Stored
-from kadr.pipeline.recording import found_record, lookup
+from kadr.pipeline.recording import acquired, found_record, lookup
 from kadr.pipeline.spec import SourceRef, TaskSpec, spec_of
 from kadr.pipeline.state import Memo, RunState, Task, Wanted, evaluate
 from kadr.storage import layout
@@ -75,13 +75,17 @@ def _take(
     played: Played,
     objects: dict[str, Stored],
 ) -> None:
-    spec = spec_of(request, played.state, task, source, refresh)
-    found = {} if refresh else lookup(store, spec)
-    if len(found) < len(spec.wanted):
-        played.missing[task.name] = spec
-        return
-    record: Record = found_record(store, spec, found)
-    objects[layout.record_ok(spec.epoch, spec.task, spec.key, record.digest)] = record
+    record: Record
+    if task.component == ACQUIRE:
+        record = acquired(request)
+    else:
+        spec = spec_of(request, played.state, task, source, refresh)
+        found = {} if refresh else lookup(store, spec)
+        if len(found) < len(spec.wanted):
+            played.missing[task.name] = spec
+            return
+        record = found_record(store, spec, found)
+    objects[layout.record_ok(played.state.epoch, record.task, record.key, record.digest)] = record
 
 
 def rows(

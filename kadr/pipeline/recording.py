@@ -7,7 +7,7 @@ from typing import Any
 
 from kadr.contracts.artifact import Artifact
 from kadr.contracts.keys import jcs
-from kadr.contracts.run import Record, RecordResult
+from kadr.contracts.run import ACQUIRE, NO_KEY, Record, RecordResult, Request
 from kadr.pipeline.spec import TaskSpec
 from kadr.storage import layout
 from kadr.storage.results import ResultId, find_result, read_header, read_result
@@ -22,9 +22,20 @@ def lookup(store: ObjectStore, spec: TaskSpec) -> dict[str, str]:
     return {name: digest for name, digest in found.items() if digest is not None}
 
 
+def acquired(request: Request) -> Record:
+    """The record of ``acquire`` for a request that names its video already, not written anywhere."""
+    assert request.video_id is not None
+    return Record(task=ACQUIRE, key=NO_KEY, results=(), video_id=request.video_id)
+
+
+def record_acquired(store: ObjectStore, request: Request, epoch: int) -> Record:
+    """Write and return the record of ``acquire``: a local file was hashed at admission, and is read in place."""
+    return _put(store, request.owner, request.run_id, epoch, acquired(request))
+
+
 def record_cached(store: ObjectStore, spec: TaskSpec, found: Mapping[str, str]) -> Record:
     """Write and return the record of a task all of whose results were found."""
-    return _put(store, spec, found_record(store, spec, found))
+    return _put(store, spec.owner, spec.run_id, spec.epoch, found_record(store, spec, found))
 
 
 def found_record(store: ObjectStore, spec: TaskSpec, found: Mapping[str, str]) -> Record:
@@ -44,16 +55,17 @@ def write_record(
 ) -> Record:
     """Write and return the record of a task that was run; ``cached`` names the outputs that were found after all."""
     record = _record(store, spec, digests, cached, started_ms, seconds, device)
-    return _put(store, spec, record.model_copy(update={"details": dict(details)}))
+    record = record.model_copy(update={"details": dict(details)})
+    return _put(store, spec.owner, spec.run_id, spec.epoch, record)
 
 
-def _put(store: ObjectStore, spec: TaskSpec, record: Record) -> Record:
+def _put(store: ObjectStore, owner: str, run_id: str, epoch: int, record: Record) -> Record:
     """Write ``record`` unless one of its name is there: that one says who computed what, and a repeat would say cached.
 
     Returns ``record`` all the same: what this process did is what it tells.
     """
-    name = layout.record_ok(spec.epoch, spec.task, spec.key, record.digest)
-    full = layout.state_prefix(spec.owner, spec.run_id) + name
+    name = layout.record_ok(epoch, record.task, record.key, record.digest)
+    full = layout.state_prefix(owner, run_id) + name
     if not store.exists(full):
         store.put(full, jcs(record.model_dump(mode="json")))
     return record

@@ -45,12 +45,12 @@ def spec_of(request: Request, state: RunState, task: Task, source: SourceRef, re
     """The spec of a task that is ready in ``state``."""
     node = state.graph.node(task.component)
     assert task.key is not None
-    assert request.video_id is not None
+    assert state.video_id is not None
     merging = task.merge and node.merge is not None
     return TaskSpec(
         owner=request.owner,
         run_id=request.run_id,
-        video_id=request.video_id,
+        video_id=state.video_id,
         epoch=state.epoch,
         task=task.name,
         component=task.component,

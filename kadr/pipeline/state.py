@@ -12,6 +12,8 @@ from typing import Any
 from kadr.contracts.keys import key_ingredients, sha256_json
 from kadr.contracts.media import ChunkSpan
 from kadr.contracts.run import (
+    ACQUIRE,
+    NO_KEY,
     Done,
     Edge,
     Failure,
@@ -87,6 +89,12 @@ class RunState:
             return False
         return self.cancelled or (not self.unplanned and all(t.state.terminal for t in self.tasks.values()))
 
+    @property
+    def video_id(self) -> str | None:
+        """The bytes that this run looks at, once they are acquired."""
+        record = self.tasks[ACQUIRE].record
+        return None if record is None else record.video_id
+
     def of(self, component: str) -> list[Task]:
         return [t for t in self.tasks.values() if t.component == component]
 
@@ -115,7 +123,8 @@ def evaluate(request: Request, objects: Objects, memo: Memo | None = None) -> Ru
     ``memo`` keeps computed keys between calls for one run; it never changes what is returned.
     """
     epochs = Epochs.read(request.graph, objects)
-    walk = _Walk(request, epochs.current, Counting.read(objects, epochs), {} if memo is None else memo)
+    walk = _Walk(epochs.current, Counting.read(objects, epochs), {} if memo is None else memo)
+    walk.acquire()
     for node in epochs.graph.nodes:
         walk.visit(node)
     state = RunState(
@@ -153,14 +162,16 @@ def _status(state: RunState) -> RunStatus:
 class _Walk:
     """Visits nodes in order and settles each one's tasks from those before it."""
 
-    def __init__(self, request: Request, epoch: int, counting: Counting, memo: Memo) -> None:
-        self.request = request
+    def __init__(self, epoch: int, counting: Counting, memo: Memo) -> None:
         self.epoch = epoch
         self.counting = counting
         self.memo = memo
         self.tasks: dict[str, Task] = {}
         self.unplanned: list[str] = []
         self.plans: dict[str, tuple[str, tuple[ChunkSpan, ...]]] = {}
+
+    def acquire(self) -> None:
+        self._keep(self._recorded(Task(ACQUIRE, ACQUIRE, TaskState.READY, key=NO_KEY)))
 
     def visit(self, node: Node) -> None:
         if node.plan is None:
@@ -198,7 +209,7 @@ class _Walk:
         for edge in node.edges:
             provider = self._provider(edge, task)
             if provider is None:
-                inputs.append(self._source(edge))
+                inputs.append(Input(edge))
             elif provider.state is TaskState.SUCCEEDED:
                 inputs.append(self._input(edge, provider))
             elif not provider.state.terminal:
@@ -213,19 +224,20 @@ class _Walk:
         return self._keep(self._keyed(node, replace(task, inputs=tuple(inputs))))
 
     def _provider(self, edge: Edge, task: Task) -> Task | None:
-        if edge.mode == "source" or edge.component is None:
+        if edge.mode == "source":
+            return self.tasks[ACQUIRE]
+        if edge.component is None:
             return None
         if edge.mode == "whole" or task.chunk is None:
             return self.tasks[edge.component]
         suffix = task.name.partition(".")[2]
         return self.tasks.get(f"{edge.component}.{suffix}", self.tasks.get(edge.component))
 
-    def _source(self, edge: Edge) -> Input:
-        return Input(edge, digest=self.request.video_id if edge.mode == "source" else None)
-
     @staticmethod
     def _input(edge: Edge, provider: Task) -> Input:
         assert provider.record is not None
+        if edge.mode == "source":
+            return Input(edge, digest=provider.record.video_id)
         result = provider.record.result(edge.output)
         return Input(edge, provider.component, result.key, result.digest, provider.chunk, result.absent)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -124,6 +125,10 @@ def test_rerun_computes_nothing_and_a_change_recomputes_what_depends_on_it(
     assert {e["component"] for e in finer.events("task.done") if not e["cached"]} == {"quality", "decode"}
     refreshed = kadr("analyze", REEL, *only, *out, "--refresh")
     assert all(not e["cached"] for e in refreshed.events("task.done"))
+    video_id = hashlib.sha256(REEL.read_bytes()).hexdigest()
+    for manifest in (kadr.home / "store/runs").glob("*/*/manifest.json"):
+        records = [e["record"] for e in json.loads(manifest.read_text())["records"]]
+        assert [r["video_id"] for r in records if r["task"] == "acquire"] == [video_id]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

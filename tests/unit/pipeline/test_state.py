@@ -30,7 +30,7 @@ from tests.unit.pipeline.toy import (
 
 REQ = request()
 CHUNKS = ["objects.0", "objects.1", "objects.2", "decode.0", "decode.2", "speech.0", "speech.1"]
-WHOLES = ["probe", "pcm", "voice", "objects", "speech", "titles", "passages", "decode"]
+WHOLES = ["acquire", "probe", "pcm", "voice", "objects", "speech", "titles", "passages", "decode"]
 fails = st.frozensets(st.sampled_from(CHUNKS + WHOLES), max_size=4)
 worlds = st.builds(World, probe_chunks=st.integers(0, 3), voice_chunks=st.integers(0, 3), fails=fails)
 
@@ -110,6 +110,36 @@ def test_a_failed_chunk_leaves_a_gap_and_a_partial_run() -> None:
     assert merged.gaps == ((1000, 2000),)
     assert state.component_state("objects") == "partial"
     assert shut(objects, state).status is RunStatus.PARTIAL
+
+
+def test_without_its_bytes_nothing_of_a_run_is_done() -> None:
+    objects: Objects = {}
+    state = evaluate(REQ, objects)
+    assert state.video_id is None
+    assert [n for n, t in state.tasks.items() if t.state is TaskState.READY] == ["acquire"]
+    state = play(REQ, objects, World(fails=frozenset({"acquire"})))
+    assert state.tasks["probe"].reason == "needs acquire, which failed"
+    assert shut(objects, state).status is RunStatus.FAILED
+
+
+def test_bytes_that_came_out_differently_twice_are_the_smallest_for_everybody() -> None:
+    """A URL fetched by two workers: one of the two videos counts, and nothing computed on the other does."""
+    objects: Objects = {}
+    video_ids = [play(REQ, objects, World(variant=lambda task, v=v: v)).video_id for v in (1, 2)]  # type: ignore[misc]
+    one = evaluate(REQ, objects)
+    assert one.video_id == min(v for v in video_ids if v)
+    assert all(i.digest == one.video_id for i in one.tasks["probe"].inputs if i.edge.mode == "source")
+    assert play(REQ, objects, World()).closable
+
+
+def test_an_acquire_record_names_a_video_and_no_other_does() -> None:
+    objects: Objects = {}
+    play(REQ, objects, World(), 2)
+    for name, record in objects.items():
+        body = record.model_dump(mode="json")
+        body["video_id"] = None if body["video_id"] else body["results"][0]["digest"]
+        with pytest.raises(InvalidObject):
+            parse(name, jcs(body))
 
 
 def test_a_failed_required_component_fails_the_run_but_the_rest_is_done() -> None:
@@ -255,8 +285,8 @@ def test_damaged_bodies_are_refused_not_raised_through(body: bytes, name: str) -
 
 def test_a_record_under_another_tasks_name_is_refused() -> None:
     objects: Objects = {}
-    play(REQ, objects, World(), 1)
-    name, record = next(iter(objects.items()))
+    play(REQ, objects, World(), 2)
+    name, record = next((n, o) for n, o in objects.items() if "/probe." in n)
     moved = name.replace("probe", "other")
     with pytest.raises(InvalidObject, match="another task's record"):
         parse(moved, json.dumps(record.model_dump(mode="json")).encode())

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from kadr.contracts.keys import sha256_json
 from kadr.contracts.run import (
+    ACQUIRE,
+    NO_KEY,
     Cancelled,
     Done,
     Edge,
@@ -116,6 +118,9 @@ class World:
     absent: bool = False
 
     def record(self, task: Task, variant: int = 0) -> Record:
+        if task.component == ACQUIRE:
+            video = sha256_json([VIDEO_ID, variant]) if variant else VIDEO_ID
+            return Record(task=ACQUIRE, key=NO_KEY, results=(), video_id=video)
         results = tuple(
             RecordResult(
                 name=w.name,
