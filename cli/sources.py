@@ -35,11 +35,9 @@ class Video:
     error: KadrError | None = None
 
     def check(self) -> None:
-        """Raises ``error``, if there is one, and VideoUnreadable for a path that records could not hold."""
+        """Raises ``error``, if there is one."""
         if self.error is not None:
             raise self.error
-        if shown(str(self.path.absolute())) != str(self.path.absolute()):
-            raise VideoUnreadable(f"{shown(str(self.path))}: its path is not UTF-8 text: rename it")
 
     @property
     def sidecar(self) -> Path | None:

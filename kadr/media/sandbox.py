@@ -17,6 +17,8 @@ import struct
 import sys
 from dataclasses import dataclass
 
+import psutil
+
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
 _OPEN_FILES = 256
 
@@ -71,7 +73,7 @@ def confine(memory_mb: int, cpu_s: int, file_mb: int) -> list[str]:
     size of any file written. Returns what could not be had on this machine, in words, for the caller to say once.
     """
     missing = [
-        _limited("memory", "RLIMIT_AS", _mapped_bytes() + memory_mb * 2**20),
+        _limited("memory", "RLIMIT_AS", psutil.Process().memory_info().vms + memory_mb * 2**20),
         _limited("CPU time", "RLIMIT_CPU", int(sum(os.times()[:2])) + cpu_s),
         _limited("file size", "RLIMIT_FSIZE", file_mb * 2**20),
         _limited("core dumps", "RLIMIT_CORE", 0),
@@ -92,14 +94,6 @@ def _limited(what: str, name: str, value: int) -> str | None:
     except (ValueError, OSError) as error:
         return f"no limit on {what}: {error}"
     return None
-
-
-def _mapped_bytes() -> int:
-    try:
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[0]) * resource.getpagesize()
-    except OSError:
-        return 0
 
 
 def _filtered() -> str | None:

@@ -60,10 +60,9 @@ class Admitted:
 def identify(store: ObjectStore, path: Path, progress: Callable[[float], None]) -> tuple[str, SourceRef]:
     """The video's id and a pinned reference to the file. Raises VideoUnreadable for what is not a file with bytes."""
     ref = reference(path)
-    at = layout.alias_prefix(
-        layout.LOCAL_OWNER, hashlib.sha256(path.absolute().as_uri().encode()).hexdigest()
-    )
-    body = {"path": ref.path, "size": ref.size, "mtime_us": ref.mtime_us}
+    uri = path.absolute().as_uri()  # of the name's bytes, whatever their encoding
+    at = layout.alias_prefix(layout.LOCAL_OWNER, hashlib.sha256(uri.encode()).hexdigest())
+    body = {"uri": uri, "size": ref.size, "mtime_us": ref.mtime_us}
     for name in store.list(at):
         if _read_json(store, name) == body:
             return name.removeprefix(at).removesuffix(".json"), ref

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from kadr.pipeline.catalogue import Catalogue
 
 _SHARE = 0.7
 """Part of the memory that is free at the start which tasks may fill; the rest is the processes' own."""
+_CGROUP = Path("/sys/fs/cgroup")
+"""Inside a container, its own limits (cgroup v2)."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +33,19 @@ class Budget:
         return cpu <= self.cores and sum(n.memory_mb for n in needs) <= self.memory_mb
 
 
-def of_machine(catalogue: Catalogue, jobs: int | None = None) -> Budget:
-    """The budget of this machine: its cores (or ``jobs``) and the memory that is free now, cgroup limits respected."""
-    cores = jobs or len(os.sched_getaffinity(0))
-    return Budget(float(cores), _available_mb() * _SHARE, catalogue)
+def of_machine(catalogue: Catalogue, cores: int) -> Budget:
+    """The budget of this machine: ``cores`` and the memory that is free now, a container's limit respected."""
+    return Budget(float(cores), free_bytes(_CGROUP) / 2**20 * _SHARE, catalogue)
 
 
-def _available_mb() -> float:
-    fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-    free = int(fields["MemAvailable"].split()[0]) / 1024
-    limit = Path("/sys/fs/cgroup/memory.max")
-    if limit.is_file() and (text := limit.read_text().strip()).isdigit():
-        free = min(free, int(text) / (1 << 20))
-    return free
+def free_bytes(cgroup: Path) -> int:
+    """Memory that can be had without swapping, within the limit of ``cgroup`` if there is one."""
+    free = psutil.virtual_memory().available
+    try:
+        limit = int((cgroup / "memory.max").read_text())
+        used = int((cgroup / "memory.current").read_text())
+        stat = dict(line.split() for line in (cgroup / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):  # no cgroup v2, or "max": no limit
+        return free
+    # What only caches files is given back when it is needed.
+    return min(free, max(0, limit - used + int(stat.get("inactive_file", 0))))

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.e2e.conftest import REEL, Kadr
@@ -22,22 +23,9 @@ KILLS = 20
 Register = Callable[[subprocess.Popen[bytes]], subprocess.Popen[bytes]]
 
 
-def children(pid: int) -> list[int]:
-    """Processes that ``pid`` started."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == pid:
-            found.append(int(stat.parent.name))
-    return found
-
-
 def kill_somebody(process: subprocess.Popen[bytes], rng: random.Random) -> str:
     """Kill -9 the coordinator alone, a worker alone, or all at once; says which."""
-    workers = children(process.pid)
+    workers = [child.pid for child in psutil.Process(process.pid).children()]
     who = rng.choice(["coordinator", "worker", "all"]) if workers else "coordinator"
     victims = {"coordinator": [process.pid], "worker": workers[:1], "all": [process.pid, *workers]}[who]
     for pid in victims:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kadr.pipeline import catalogue
-from kadr.pipeline.budget import Budget, of_machine
+from kadr.pipeline.budget import Budget, free_bytes, of_machine
 
 CATALOGUE = catalogue.load()
 names = st.lists(st.sampled_from(sorted(CATALOGUE.components)), max_size=6)
@@ -34,7 +36,19 @@ def test_more_cores_and_memory_run_more_tasks_of_a_component() -> None:
 
 
 def test_the_machine_has_something_to_give() -> None:
-    budget = of_machine(CATALOGUE)
-    assert budget.cores >= 1
+    budget = of_machine(CATALOGUE, 3)
+    assert budget.cores == 3
     assert budget.memory_mb > 100
-    assert of_machine(CATALOGUE, jobs=3).cores == 3
+
+
+def test_a_containers_limit_counts_what_it_holds_already(tmp_path: Path) -> None:
+    free = free_bytes(tmp_path)
+    assert free > 2**27
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text(f"{300 * 2**20}\n")
+    (tmp_path / "memory.stat").write_text(f"anon 1\ninactive_file {100 * 2**20}\n")
+    assert free_bytes(tmp_path) > 2**27
+    (tmp_path / "memory.max").write_text(f"{306 * 2**20}\n")
+    assert free_bytes(tmp_path) == 106 * 2**20
+    (tmp_path / "memory.max").write_text(f"{2**20}\n")
+    assert free_bytes(tmp_path) == 0
