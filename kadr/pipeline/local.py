@@ -131,6 +131,8 @@ class Coordinator:
             run.dirty = False
             run.state = evaluate(run.request, run.objects, run.memo)
             self._learn_duration(run)
+            if run.state.closed is not None:
+                return  # nothing that is found now would count
             for task in run.state.tasks.values():
                 if task.state is TaskState.READY and task.name not in run.flying:
                     self._look(run, run.state, task)

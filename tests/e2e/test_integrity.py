@@ -112,6 +112,18 @@ def test_damaged_results_are_computed_again(kadr: Kadr, video: Path, tmp_path: P
     assert kadr.results() == whole
 
 
+def test_a_closed_run_is_never_worked_on(kadr: Kadr, video: Path, tmp_path: Path) -> None:
+    """Its record of acquire is not among those that count, as in runs cancelled early: it answers all the same."""
+    asked = ("analyze", video, "--only", "quality", "--out", tmp_path / "out", "--json")
+    first = kadr(*asked)
+    (done,) = (kadr.home / "store/state").glob("*/*/done.1.*.json")
+    body = json.loads(done.read_text())
+    body["records"] = [name for name in body["records"] if "/acquire." not in name]
+    done.write_text(json.dumps(body))
+    again = kadr(*asked)
+    assert (again.video["how"], again.video["run_id"]) == ("finished", first.video["run_id"])
+
+
 def test_a_refresh_that_was_stopped_goes_on_as_a_refresh(
     kadr: Kadr, tmp_path: Path, started: Register
 ) -> None:
