@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import click
 
@@ -19,11 +16,12 @@ from cli.crash import unforeseen
 from cli.options import Choice, profile_options
 from cli.progress import Bars, JsonLines, Lines, View
 from cli.sources import Video, resolve
+from cli.stopping import Stoppable
 from cli.summary import summarise
 from kadr.contracts.errors import Interrupted, KadrError
 from kadr.contracts.run import RunStatus
 from kadr.pipeline.admission import Admitted, Asked, admit, identify
-from kadr.pipeline.local import Coordinator, Event
+from kadr.pipeline.local import Event
 from kadr.pipeline.localrun import LocalRun
 
 EXIT_PARTIAL, EXIT_FAILED = 3, 1
@@ -89,7 +87,7 @@ class Batch:
     def work(self, cores: int | None) -> None:
         """Bring every job to its end. Raises Interrupted; any other trouble is its own job's."""
         coordinator = self.machine.coordinator(self._event, self.view.note, cores)
-        with _Stoppable(coordinator):
+        with Stoppable(coordinator):
             for job in self.jobs:
                 self._admit(job)
             coordinator.run([j.run for j in self.jobs if j.run is not None])
@@ -158,28 +156,3 @@ def _exit_code(jobs: Sequence[Job]) -> int:
     if any(s in (None, RunStatus.FAILED, RunStatus.CANCELLED) for s in states):
         return EXIT_FAILED
     return EXIT_PARTIAL if RunStatus.PARTIAL in states else 0
-
-
-class _Stoppable:
-    """SIGINT and SIGTERM end the work between two looks at the hosts; what was recorded stays."""
-
-    def __init__(self, coordinator: Coordinator) -> None:
-        self._coordinator = coordinator
-        self._before: dict[int, Any] = {}
-        self._signal = 0
-
-    def __enter__(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._stop)
-
-    def _stop(self, number: int, _: FrameType | None) -> None:
-        again, self._signal = self._signal, number
-        if again or not self._coordinator.running:
-            raise Interrupted
-        self._coordinator.stopping = True
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        if isinstance(error, Interrupted):
-            error.exit_code = 128 + self._signal

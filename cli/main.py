@@ -21,6 +21,7 @@ COMMANDS = {
     "analyze": ("cli.analyze", "Analyse videos and write a report beside each."),
     "plan": ("cli.plan", "Say what an analysis would compute, why, and what it would cost."),
     "show": ("cli.show", "Show a run: what was found, what is missing and why, where to look."),
+    "verify": ("cli.verify", "Make a run's results again and compare them with what it recorded."),
     "models": ("cli.models", "List, fetch and check model weights."),
     "new-component": ("cli.new_component", "Write a new component that already runs, with its test."),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -41,9 +42,11 @@ class Said:
 class Kadr:
     """``kadr`` with a home of its own; weights are the ones that `kadr models pull` brought."""
 
-    def __init__(self, home: Path, weights: Path) -> None:
+    def __init__(self, home: Path, weights: Path, root: Path = ROOT) -> None:
         self.home = home
-        self.environment = {**os.environ, "KADR_HOME": str(home), "KADR_WEIGHTS": str(weights)}
+        self.root = root
+        own = {"KADR_HOME": str(home), "KADR_WEIGHTS": str(weights), "PYTHONPATH": str(root)}
+        self.environment = {**os.environ, **own}
 
     def __call__(self, *args: str | Path, timeout: float = 300, **environment: str) -> Said:
         done = subprocess.run(
@@ -53,7 +56,7 @@ class Kadr:
             text=True,
             timeout=timeout,
             check=False,
-            cwd=ROOT,
+            cwd=self.root,
         )
         return Said(done.returncode, done.stdout, done.stderr)
 
@@ -66,12 +69,23 @@ class Kadr:
                 stdout=file,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
-                cwd=ROOT,
+                cwd=self.root,
             )
+
+    def module(self, name: str) -> None:
+        """Run one of its modules."""
+        subprocess.run([sys.executable, "-m", name], env=self.environment, cwd=self.root, check=True)
 
     @staticmethod
     def command(*args: str | Path) -> list[str]:
         return [sys.executable, "-m", "cli.main", *map(str, args)]
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Change the copy of the source that this one runs: ``old`` must occur in it."""
+        assert self.root != ROOT, "only a copy is edited"
+        text = (self.root / path).read_text()
+        assert old in text
+        (self.root / path).write_text(text.replace(old, new, 1))
 
     def results(self) -> dict[str, str]:
         """Name of every result that some record of a closed run points at, to its digest, by task and output."""
@@ -92,6 +106,19 @@ def weights() -> Path:
 @pytest.fixture
 def kadr(tmp_path: Path, weights: Path) -> Kadr:
     return Kadr(tmp_path / "home", weights)
+
+
+@pytest.fixture
+def own_kadr(tmp_path: Path, weights: Path) -> Kadr:
+    """One whose source may be edited: a copy of the house, the weights in it linked."""
+    root = tmp_path / "tree"
+    root.mkdir()
+    for name in ("kadr", "functions", "inference", "cli"):
+        ignored = shutil.ignore_patterns("__pycache__", "1")
+        shutil.copytree(ROOT / name, root / name, symlinks=True, ignore=ignored)
+    for folder in (ROOT / "inference/models").glob("*/1"):
+        (root / "inference/models" / folder.parent.name / "1").symlink_to(folder)
+    return Kadr(tmp_path / "home", weights, root)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,225 @@
+"""``kadr verify``: a run's results made again from its manifest, and compared one by one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import click
+
+from cli.compose import Machine
+from cli.progress import Bars, Lines, View
+from cli.show import find
+from cli.stopping import Stoppable
+from cli.tables import print_table
+from cli.text import printable
+from kadr.contracts.errors import KadrError, StoreFailure, VideoChanged
+from kadr.contracts.keys import jcs
+from kadr.contracts.manifest import Manifest
+from kadr.contracts.run import Graph, Request
+from kadr.pipeline.admission import Admitted, identify, load_objects
+from kadr.pipeline.closing import read_manifest
+from kadr.pipeline.localrun import LocalRun
+from kadr.pipeline.state import RunState, evaluate
+from kadr.pipeline.verifying import Finding, Verdict, compared, part_of, stored, unlike
+from kadr.storage import layout
+
+EXIT_DIFFERENT, EXIT_INCOMPLETE = 1, 3
+
+
+class CannotVerify(KadrError):
+    """This run cannot be verified here."""
+
+    status = 422
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found of a run. ``left_out``: components that could not be made again here, and why."""
+
+    manifest: Manifest
+    stored: list[Finding]
+    again: list[Finding] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def faults(self) -> list[Finding]:
+        """What is not as it should be. That an intermediate's payload has expired is no fault of the store."""
+        lost = [f for f in self.stored if not f.verdict.good and f.verdict is not Verdict.EXPIRED]
+        return lost + [f for f in self.again if not f.verdict.good]
+
+    @property
+    def exit_code(self) -> int:
+        if any(f.verdict is not Verdict.EXPIRED for f in self.faults):
+            return EXIT_DIFFERENT
+        return EXIT_INCOMPLETE if self.left_out or self.faults else 0
+
+
+@click.command("verify")
+@click.argument("run", required=False, metavar="[RUN|VIDEO]")
+@click.option(
+    "--stored", "only_stored", is_flag=True, help="Compute nothing: only check what is in the store."
+)
+@click.option("--only", help="Only these components (comma-separated) and what they read.")
+@click.option(
+    "--video",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Where the video is, if it was moved since.",
+)
+@click.option("--jobs", type=click.IntRange(min=1), help="Cores to keep busy; default: all.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
+def command(
+    run: str | None, only_stored: bool, only: str | None, video: Path | None, jobs: int | None, as_json: bool
+) -> None:
+    """Make a run's results again from its manifest, aside, and say of each whether it is the same.
+
+    Exit codes: 0 all identical or within the stated tolerance, 1 some are not, 3 some could not be compared.
+    """
+    machine = Machine()
+    request = find(machine.store, run)
+    manifest = _manifest(machine, request)
+    found = Verification(manifest, list(stored(machine.store, manifest)))
+    if not only_stored:
+        names = [n.strip() for n in only.split(",") if n.strip()] if only else []
+        _again(machine, found, names, video, jobs)
+    _print_json(found) if as_json else _print(found, only_stored)
+    sys.exit(found.exit_code)
+
+
+def _manifest(machine: Machine, request: Request) -> Manifest:
+    state = evaluate(request, load_objects(machine.store, request))
+    if state.closed is None:
+        raise CannotVerify(f"run {request.run_id} is not finished: run the same `kadr analyze` again first")
+    return read_manifest(machine.store, request, state.closed.manifest)
+
+
+def _again(
+    machine: Machine, found: Verification, only: Sequence[str], video: Path | None, jobs: int | None
+) -> None:
+    """Execute the run once more in a store of its own, and compare."""
+    manifest = found.manifest
+    known = {n.component for n in manifest.graph.nodes}
+    if unknown := sorted(set(only) - known):
+        raise CannotVerify(
+            f"the run has no component {', '.join(unknown)}: it has {', '.join(sorted(known))}"
+        )
+    found.left_out.update(_unlike(machine, manifest))
+    graph = part_of(manifest.graph, only, found.left_out)
+    for name in known - {n.component for n in graph.nodes} - set(found.left_out) if not only else ():
+        found.left_out[name] = "reads what cannot be made again here"
+    if not graph.nodes:
+        return
+    path = video or Path(unquote(urlsplit(manifest.request.source).path))
+    view: View = Bars() if sys.stderr.isatty() else Lines()
+    with _aside(machine, manifest.request.run_id) as aside, view:
+        state = _executed(aside, manifest.request, graph, path, view, jobs)
+        found.again.extend(compared(machine.store, manifest, aside.store, state, machine.catalogue))
+
+
+def _unlike(machine: Machine, manifest: Manifest) -> dict[str, str]:
+    registry = machine.registry
+    known = set(registry.names())
+    found = unlike(manifest, machine.catalogue, lambda m: registry.signature(m) if m in known else None)
+    for node in manifest.graph.nodes:
+        models = {*node.models, *(node.merge.models if node.merge else ())}
+        if node.component not in found and (missing := registry.missing(models)):
+            found[node.component] = f"needs weights: kadr models pull {' '.join(missing)}"
+    return found
+
+
+@contextmanager
+def _aside(machine: Machine, run_id: str) -> Iterator[Machine]:
+    """A machine whose store is empty and is removed in the end; one process verifies a run at a time."""
+    claim = machine.claims.take(f"verify-{run_id}")
+    if claim is None:
+        raise StoreFailure(f"run {run_id} is being verified already: wait for it")
+    home = machine.settings.home / "verify" / run_id
+    try:
+        shutil.rmtree(home, ignore_errors=True)
+        settings = machine.settings.model_copy(
+            update={"home": home, "weights_folder": machine.settings.weights}
+        )
+        yield Machine(settings)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+        with suppress(OSError):  # another run is being verified
+            home.parent.rmdir()
+        claim.release()
+
+
+def _executed(
+    aside: Machine, request: Request, graph: Graph, path: Path, view: View, jobs: int | None
+) -> RunState:
+    video_id, source = identify(aside.store, path, lambda f: view.hashing(request.source_name, f))
+    if video_id != request.video_id:
+        raise VideoChanged(
+            f"{path} is not the video of run {request.run_id} any more: its SHA-256 is {video_id}, the run's {request.video_id}; "
+            "name the right file by --video, or check what is stored by --stored"
+        )
+    again = request.model_copy(update={"graph": graph})
+    aside.store.put(layout.request(again.owner, again.run_id), jcs(again.model_dump(mode="json")))
+    admitted = Admitted(again, source, "verifying", False, False)
+    view.begin(admitted, request.source_name, aside.catalogue)
+    run = LocalRun.of(admitted, "", wants_report=False, title=request.source_name)
+    coordinator = aside.coordinator(view.event, view.note, jobs)
+    with Stoppable(coordinator):
+        coordinator.run([run])
+    if run.error is not None:
+        raise run.error
+    return evaluate(again, load_objects(aside.store, again))
+
+
+def _print_json(found: Verification) -> None:
+    counts = Counter(f.verdict.value for f in found.again)
+    said = {
+        "run_id": found.manifest.request.run_id,
+        "manifest": found.manifest.digest,
+        "stored": dict(Counter(f.verdict.value for f in found.stored)),
+        "again": dict(counts),
+        "left_out": found.left_out,
+        "components": _by_component(found),
+        "faults": [asdict(f) for f in found.faults],
+    }
+    print(json.dumps(said, indent=1, ensure_ascii=False))
+
+
+def _by_component(found: Verification) -> dict[str, dict[str, int]]:
+    names = [n.component for n in found.manifest.graph.nodes]
+    counts = {name: Counter(f.verdict.value for f in found.again if f.component == name) for name in names}
+    return {name: dict(count) for name, count in counts.items() if count}
+
+
+def _print(found: Verification, only_stored: bool) -> None:
+    findings = found.stored if only_stored else found.again
+    shown = [v for v in Verdict if any(f.verdict is v for f in findings)]
+    rows = []
+    for node in found.manifest.graph.nodes:
+        counts = Counter(f.verdict for f in findings if f.component == node.component)
+        if counts:
+            rows.append((node.component, *(counts[v] or "" for v in shown)))
+    heads = [v.value for v in shown]
+    print_table(("results of", *heads), rows, right=heads)
+    for finding in found.faults:
+        what = f"{finding.task} {finding.output}".strip()
+        print(printable(f"{finding.verdict.value}: {what}: {finding.detail}"))
+    for name, why in found.left_out.items():
+        print(printable(f"not verified: {name} {why}"))
+    print(_said(found, only_stored))
+
+
+def _said(found: Verification, only_stored: bool) -> str:
+    of = f"of run {found.manifest.request.run_id}"
+    if found.exit_code == EXIT_DIFFERENT:
+        return f"{len(found.faults)} results {of} are not as they were recorded."
+    if only_stored:
+        return f"All {len(found.stored)} results {of} are in the store, with the content of their digests."
+    verified = sum(f.verdict.good for f in found.again)
+    rest = "; the rest could not be compared" if found.exit_code else ""
+    return f"{verified} results {of} came out the same{rest}."
