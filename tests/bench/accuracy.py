@@ -21,7 +21,7 @@ from platformdirs import user_cache_path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.bench.truth import speakers  # noqa: E402 - the script runs from anywhere
+from tests.bench.truth import cuts, speakers, words  # noqa: E402 - the script runs from anywhere
 from tests.bench.truth.kadr_runs import Runs  # noqa: E402
 from tests.bench.truth.line import Line, briefly, markdown  # noqa: E402
 from tests.bench.truth.packages import DataMissing, unpacked  # noqa: E402
@@ -36,7 +36,13 @@ class Measure:
     take: Callable[[dict[str, Path], Runs, Path], list[Line]]
 
 
-MEASURES = (Measure("der", speakers.PACKAGES, speakers.diarisation),)
+MEASURES = (
+    Measure("der", speakers.PACKAGES, speakers.diarisation),
+    Measure("vad", speakers.PACKAGES, speakers.voice_activity),
+    Measure("wer", words.PACKAGES, words.wer),
+    Measure("language", words.PROMPT_PACKAGES, words.languages),
+    Measure("shots", cuts.PACKAGES, cuts.shots),
+)
 
 
 def main() -> None:

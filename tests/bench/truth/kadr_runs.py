@@ -18,8 +18,8 @@ import numpy as np
 from kadr.settings import Settings
 
 ROOT = Path(__file__).parents[3]
-CODE = ("kadr", "functions", "inference", "cli", "tests/bench/truth")
-"""What decides a measured value: a change in it makes the bench measure anew."""
+PRODUCT = ("kadr", "functions", "inference", "cli")
+BENCH = ("tests/bench/truth",)
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,14 @@ class Found:
 
 
 class Runs:
-    """``kadr analyze`` with a home of its own for each state of the code."""
+    """``kadr analyze`` with a home of its own for each state of the product's code.
+
+    ``code`` is the digest of all that decides a measured value: a change in it makes the bench measure anew.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self.code = code_digest()
-        self._home = folder / "homes" / self.code[:16]
+        self.code = code_digest(PRODUCT + BENCH)
+        self._home = folder / "homes" / code_digest(PRODUCT)[:16]
         self._weights = Settings.read().weights
 
     def __call__(self, files: Sequence[Path], *options: str) -> list[Found]:
@@ -85,10 +88,10 @@ class Runs:
         return [Found(insights, self._home / "store") for insights in read]
 
 
-def code_digest() -> str:
-    """SHA-256 over the files that decide what is measured."""
+def code_digest(folders: Sequence[str]) -> str:
+    """SHA-256 over the names and bytes of all files in the folders."""
     state = hashlib.sha256()
-    for folder in CODE:
+    for folder in folders:
         for path in sorted((ROOT / folder).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 state.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())

@@ -79,3 +79,33 @@ def diarisation(places: dict[str, Path], kadr: Runs, folder: Path) -> list[Line]
             )
         )
     return lines
+
+
+def voice_activity(places: dict[str, Path], kadr: Runs, folder: Path) -> list[Line]:
+    """Detection error of ``voice`` on the same files: anyone's turns, overlapping ones joined by the scorer."""
+    lines = []
+    for name, files in zip(("sample", "meetings"), recordings(places["pyannote"]), strict=True):
+        found = kadr(list(files), "--only", "speakers,speech")
+        spans = [one.arrays("voice") for one in found]
+        question = [
+            {
+                "truth": truth,
+                "found": [(int(a), int(b), "voice") for a, b in zip(v["start_ms"], v["end_ms"], strict=True)],
+                "end_ms": one.duration_ms,
+            }
+            for truth, v, one in zip(files.values(), spans, found, strict=True)
+        ]
+        score = ask("voice", question, folder)
+        lines.append(
+            Line(
+                measure=f"voice detection error, {name}",
+                value=score["error"],
+                parts={"missed": score["miss"], "false alarm": score["false"],
+                       "precision": score["precision"], "recall": score["recall"]},
+                n=f"{len(files)} files, {sum(f.duration_ms for f in found) / 60000:.1f} min",
+                data=f"{listed()['pyannote'].title}; {listed()['pyannote'].licence}",
+                published=VOICE_PUBLISHED,
+                seen=SEEN,
+            )
+        )  # fmt: skip
+    return lines
