@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from functions.report import heard, meant, seen
+from functions.report.asked import asked
 from functions.report.insights import (
+    Asked,
     AudioStream,
     Chapter,
     ComponentUsed,
     Insights,
+    Item,
+    Keyword,
     ModelUsed,
     ResultUsed,
     Run,
@@ -18,6 +22,7 @@ from functions.report.insights import (
     VideoStream,
 )
 from functions.report.missing import missing
+from functions.report.others import others
 from functions.report.sources import Sources
 from functions.report.summary import summary
 from kadr.contracts.component import Stage
@@ -28,12 +33,14 @@ def build(sources: Sources) -> Insights:
     absent = {name: why for name in manifest["components"] if (why := sources.absent(name))}
     all_shots, all_turns = seen.shots(sources), heard.turns(sources)
     video = _video(sources)
+    question = asked(manifest, video.duration_ms)
     found = Insights(
         status=manifest["status"],
         video=video,
         run=_run(sources),
+        asked=question,
         summary=(),
-        missing=missing(manifest, absent, video.duration_ms),
+        missing=missing(manifest, absent, question, video.duration_ms),
         language=heard.language(sources),
         scenes=seen.scenes(sources, all_shots),
         shots=all_shots,
@@ -41,7 +48,7 @@ def build(sources: Sources) -> Insights:
         transcript=heard.transcript(sources),
         speakers=heard.speakers(all_turns),
         turns=all_turns,
-        captions=heard.captions(sources),
+        captions=tuple(c for c in heard.captions(sources) if _within(c, question)),
         sounds=heard.sounds(sources),
         loudness=heard.loudness(sources),
         texts=seen.texts(sources),
@@ -50,10 +57,21 @@ def build(sources: Sources) -> Insights:
         tags=seen.tags(sources),
         moderation=seen.moderation(sources),
         quality=seen.quality(sources),
-        passages=meant.passages(sources),
-        keywords=meant.keywords(sources),
+        passages=tuple(p for p in meant.passages(sources) if _within(p, question)),
+        keywords=tuple(k for k in (_said_within(k, question) for k in meant.keywords(sources)) if k.spans),
+        others=others(sources),
     )
     return found.model_copy(update={"summary": summary(found)})
+
+
+def _within(item: Item, question: Asked) -> bool:
+    """A file's captions are read whole, whatever part of it was asked about."""
+    return item.start_ms < question.end_ms and item.end_ms > question.start_ms
+
+
+def _said_within(keyword: Keyword, question: Asked) -> Keyword:
+    spans = tuple(s for s in keyword.spans if s[0] < question.end_ms and s[1] > question.start_ms)
+    return keyword.model_copy(update={"spans": spans})
 
 
 def _video(sources: Sources) -> Video:

@@ -10,10 +10,10 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 MAJOR = 1
-MINOR = 0
+MINOR = 1
 Span = tuple[int, int]
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
@@ -117,6 +117,18 @@ class Run(_Value):
     kadr_version: str
     platform_id: str = ""
     components: tuple[ComponentUsed, ...]
+
+
+class Asked(_Value):
+    """The question: counts, lengths and lists speak of this part of the video and of what was looked for in it."""
+
+    start_ms: int
+    end_ms: int
+    whole: bool = Field(description="Whether the part is all of the video.")
+    profile: str
+    narrowed: bool = Field(description="Whether ``--only`` left out some of what the profile would look for.")
+    looked_for: tuple[str, ...] = Field(description="What the run's components find, in plain words.")
+    left_out: tuple[str, ...] = Field(description="What Kadr can look for and this run was not asked to.")
 
 
 class Missing(_Value):
@@ -272,6 +284,35 @@ class Keyword(_Value):
     evidence: Evidence
 
 
+class OtherItem(Item):
+    """Something with a time in a result that the report knows nothing about; ``end_ms`` is ``start_ms`` for a moment."""
+
+    text: str = Field(description="Its label or text; empty where the result has none.")
+    facts: dict[str, JsonValue] = {}
+
+
+class Series(_Value):
+    """Values over time, summed up; the values themselves are in the result."""
+
+    name: str
+    points: int
+    least: float
+    mean: float
+    most: float
+
+
+class Other(_Value):
+    """What a component found that somebody added, as far as its shape tells: docs/insights.md has the rules."""
+
+    component: str
+    items: tuple[OtherItem, ...]
+    items_in_all: int
+    series: tuple[Series, ...]
+    values: dict[str, JsonValue] = Field(description="What has no time: the rest of the payload.")
+    arrays: dict[str, str] = Field(description="What is neither: dtype and shape of the other arrays.")
+    evidence: Evidence
+
+
 class Language(_Value):
     language: str
     score: float | None = None
@@ -291,6 +332,9 @@ class Phrase(_Value):
 
 
 class Sentence(_Value):
+    """``kind``: what is wrong and what to do, what the run was not asked about, or what was found."""
+
+    kind: Literal["problem", "part", "found"] = "found"
     phrases: tuple[Phrase, ...]
 
     @property
@@ -303,6 +347,7 @@ class Insights(_Value):
     status: Literal["complete", "partial", "failed", "cancelled"]
     video: Video
     run: Run
+    asked: Asked
     summary: tuple[Sentence, ...]
     missing: tuple[Missing, ...]
     language: Language | None
@@ -323,6 +368,7 @@ class Insights(_Value):
     quality: tuple[QualitySpan, ...]
     passages: tuple[Passage, ...]
     keywords: tuple[Keyword, ...]
+    others: tuple[Other, ...]
 
 
 def schema() -> dict[str, Any]:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from functions.report.insights import Missing
+from functions.report.insights import Asked, Missing
 from functions.report.words import clock
 
 AGAIN = "Run the same command again: what succeeded is kept, and only what failed is computed."
+ITS_FAULT = (
+    "Run the same command again, or leave this out with `--only`: if it fails alike, the fault is the component's, "
+    "and its reason says where to look."
+)
 REMEDIES = {
+    "WorkerDied": "Close what else needs memory, or run fewer tasks together (`--jobs 1`), then run the same command again.",
+    "ModelFailure": AGAIN,
+    "StoreFailure": AGAIN,
     "ModelUnavailable": "Run `kadr models pull`, then the same command again.",
     "ModelDigestMismatch": "Run `kadr models check` to see which file differs, `kadr models pull` to get it anew, "
     "then the same command again.",
@@ -20,13 +28,17 @@ REMEDIES = {
     "InvalidProfile": "Change what was asked for: the same question will fail again.",
     "VideoUnreadable": "Check that the file plays from beginning to end; a copy made anew may help.",
 }
+ABOUT_THE_FILE = ("VideoUnreadable", "VideoChanged", "VideoUnavailable", "InvalidProfile")
+"""Errors whose messages speak to people already: what is wrong and, after a colon, what to do."""
 STREAMS = {
     "no_audio": "The file has no sound, so there is nothing to hear.",
     "no_video": "The file has no pictures, so there is nothing to see.",
 }
 
 
-def missing(manifest: Mapping[str, Any], absent: Mapping[str, str], duration_ms: int) -> tuple[Missing, ...]:
+def missing(
+    manifest: Mapping[str, Any], absent: Mapping[str, str], asked: Asked, duration_ms: int
+) -> tuple[Missing, ...]:
     """Entries in the order: failed, blocked, gaps, cancelled, damage, streams that the file lacks, what the run was not asked about.
 
     ``absent``: {component: ``no_audio`` or ``no_video``} of those whose results say so.
@@ -37,7 +49,7 @@ def missing(manifest: Mapping[str, Any], absent: Mapping[str, str], duration_ms:
         *_troubled(components, cancelled, absent),
         *_damaged(components),
         *_streamless(absent),
-        *_outside(manifest.get("profile") or {}, duration_ms),
+        *_outside(asked, duration_ms),
     )
 
 
@@ -69,10 +81,22 @@ def _failed(name: str, facts: Mapping[str, Any]) -> Missing:
         components=(name,),
         why="failed",
         reason=error.get("message") or facts.get("reason") or "It failed without saying why.",
-        what_to_do=REMEDIES.get(code or "", AGAIN),
+        what_to_do=_remedy(error),
         error_code=code,
         gaps=_gaps(facts),
     )
+
+
+def _remedy(error: Mapping[str, Any]) -> str:
+    code = error.get("code") or ""
+    advice = parted(error.get("message") or "")[1] if code in ABOUT_THE_FILE else ""
+    return advice or REMEDIES.get(code, ITS_FAULT)
+
+
+def parted(message: str) -> tuple[str, str]:
+    """What is wrong, and the advice after it as sentences (or ""); what stands in parentheses is left out."""
+    what, _, advice = re.sub(r" \([^)]*\)", "", message).partition(": ")
+    return what, f"{advice[0].upper()}{advice[1:].rstrip('.')}." if advice else ""
 
 
 def _blocked(blocked: Iterable[tuple[str, Mapping[str, Any]]], failed: bool) -> Iterator[Missing]:
@@ -98,7 +122,7 @@ def _with_gaps(name: str, facts: Mapping[str, Any]) -> Missing:
         components=(name,),
         why="gaps",
         reason=reason,
-        what_to_do=REMEDIES.get(error.get("code") or "", AGAIN),
+        what_to_do=_remedy(error),
         gaps=_gaps(facts),
         error_code=error.get("code"),
     )
@@ -128,16 +152,14 @@ def _streamless(absent: Mapping[str, str]) -> Iterator[Missing]:
             yield Missing(components=names, why="no_stream", reason=text, what_to_do="Nothing to do.")
 
 
-def _outside(profile: Mapping[str, Any], duration_ms: int) -> Iterator[Missing]:
+def _outside(asked: Asked, duration_ms: int) -> Iterator[Missing]:
     """What ``--from`` and ``--to`` leave out."""
-    asked = (profile.get("components") or {}).get("probe", {}).get("params", {})
-    start, end = asked.get("from_ms") or 0, asked.get("to_ms") or duration_ms
-    gaps = tuple((s, e) for s, e in ((0, start), (end, duration_ms)) if s < e)
+    gaps = tuple((s, e) for s, e in ((0, asked.start_ms), (asked.end_ms, duration_ms)) if s < e)
     if gaps:
         yield Missing(
             components=(),
             why="range",
-            reason=f"Only {clock(start)}–{clock(min(end, duration_ms))} was asked for.",
+            reason=f"Only {clock(asked.start_ms)}–{clock(asked.end_ms)} was asked for.",
             what_to_do="Run it without `--from` and `--to` for all of the video.",
             gaps=gaps,
         )

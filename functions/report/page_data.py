@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from functions.report.insights import Insights, Word
+from functions.report.kinds import kinds, own
+from functions.report.others import taken_apart
 from functions.report.sources import Found, Sources
 from functions.report.vtt import Cue
 
@@ -28,7 +30,15 @@ def page_data(sources: Sources, found: Insights, cues: Sequence[Cue], picture_by
         "loudness": curve(sources["loudness"], "t_ms", "momentary_lufs"),
         "motion": curve(sources["shots"], "motion_ms", "motion"),
         "cues": [[c.start_ms, c.end_ms, c.markup] for c in cues],
+        "kinds": {c.name: kind for c in found.run.components for kind in kinds([c.name])},
+        "added": own(c.name for c in found.run.components),
+        "curves": {other.component: _curves(sources[other.component]) for other in found.others},
     }
+
+
+def _curves(found: Found) -> list[list[list[float]]]:
+    """Of each series of a component that somebody added."""
+    return [_thin(t_ms, values) for t_ms, values in taken_apart(found).curves.values()]
 
 
 def _compact(found: Insights) -> dict[str, Any]:
@@ -55,7 +65,10 @@ def _short_evidence(value: Any) -> Any:
 
 def curve(found: Found, times: str, values: str) -> list[list[float]]:
     """[[ms, value]], the highest value of each stretch where there are more points than a screen can show."""
-    t_ms, y = found.array(times), found.array(values)
+    return _thin(found.array(times), found.array(values))
+
+
+def _thin(t_ms: np.ndarray, y: np.ndarray) -> list[list[float]]:
     stride = max(1, -(-len(t_ms) // CURVE_POINTS))
     starts = np.arange(0, len(t_ms), stride)
     highest = np.maximum.reduceat(y, starts) if len(starts) else y

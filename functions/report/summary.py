@@ -6,18 +6,25 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from functions.report.insights import Evidence, Insights, Item, Phrase, Segment, Sentence
+from functions.report.kinds import spoken
+from functions.report.problem import problem
 from functions.report.sources import covered_ms
 from functions.report.words import clock, count, language_name, listed, shortened, span_length
 
 SAID_CHARS = 60
 SENTENCE_END = (".", "!", "?", "…")
 SEEN_LABELS = 4
-NAMED = 5
 
 
 def summary(found: Insights) -> tuple[Sentence, ...]:
-    makers = (_video, _shots, _speech, _topics, _texts, _objects, _faces, _sound, _marks, _missing)
-    return tuple(Sentence(phrases=tuple(phrases)) for make in makers if (phrases := list(make(found))))
+    """What is wrong comes first, then what was not asked about, then what was found."""
+    first = (
+        Sentence(kind="problem", phrases=tuple(_problem(found))),
+        Sentence(kind="part", phrases=tuple(_part(found))),
+    )
+    makers = (_video, _shots, _speech, _topics, _texts, _objects, _faces, _sound, _marks)
+    rest = (Sentence(phrases=tuple(make(found))) for make in makers)
+    return tuple(sentence for sentence in (*first, *rest) if sentence.phrases)
 
 
 def _plain(text: str, evidence: Evidence | None = None) -> Phrase:
@@ -28,15 +35,45 @@ def _at(text: str, item: Item) -> Phrase:
     return Phrase(text=text, start_ms=item.start_ms, end_ms=item.end_ms, evidence=item.evidence)
 
 
+def _problem(found: Insights) -> Iterator[Phrase]:
+    wrong = problem(found.missing, found.asked)
+    if wrong is not None:
+        yield Phrase(text=wrong.what, target="missing")
+        yield _plain(f" {wrong.to_do}")
+
+
+def _part(found: Insights) -> Iterator[Phrase]:
+    """What a reader would take for the whole: a stretch of the video, or some of what could be looked for in it."""
+    asked, length_ms = found.asked, found.video.duration_ms
+    if not length_ms:
+        return
+    stretch = f"{clock(asked.start_ms)}–{clock(asked.end_ms)} of {clock(length_ms)}"
+    kinds = listed(spoken(asked.looked_for)) or "the file's own facts"
+    if not asked.whole:
+        yield Phrase(text=f"This report covers only {stretch}", target="missing")
+        yield _plain(
+            f", and only {kinds}: nothing else was asked for."
+            if asked.narrowed
+            else "; the rest was not asked for."
+        )
+    elif asked.narrowed:
+        yield Phrase(text=f"This report covers only {kinds}", target="missing")
+        yield _plain("; nothing else was asked for.")
+
+
 def _video(found: Insights) -> Iterator[Phrase]:
-    video = found.video
+    video, asked = found.video, found.asked
     if video.evidence is None:
         return
-    yield Phrase(text=span_length(video.duration_ms), target="made", evidence=video.evidence)
+    length = span_length(asked.end_ms - asked.start_ms)
+    yield Phrase(text=length, target="made", evidence=video.evidence)
     picture = video.picture
-    seen = f" of video at {picture.width} × {picture.height}" if picture else " of sound without pictures"
-    heard = "" if not picture else " with sound" if video.sound else " without sound"
-    yield _plain(f"{seen}{heard}.")
+    of = "" if asked.whole else f" out of {span_length(video.duration_ms)}"
+    if picture is None:
+        yield _plain(f"{of} of sound; the file has no pictures, so there was nothing to see.")
+        return
+    yield _plain(f"{of} of video at {picture.width} × {picture.height}")
+    yield _plain(" with sound." if video.sound else "; the file has no sound, so there was nothing to hear.")
 
 
 def _shots(found: Insights) -> Iterator[Phrase]:
@@ -164,12 +201,3 @@ def _marks(found: Insights) -> Iterator[Phrase]:
     yield _plain(", most certainly ")
     yield _at(f"“{worst.label}” at {clock(worst.start_ms)}", worst)
     yield _plain("; scores err on sport and skin.")
-
-
-def _missing(found: Insights) -> Iterator[Phrase]:
-    names = [n for m in found.missing if m.why != "no_stream" for n in m.components]
-    if not names:
-        return
-    shown = listed(names) if len(names) <= NAMED else f"{len(names)} components"
-    yield Phrase(text=f"Not everything is here: {shown}", target="missing")
-    yield _plain(f" {'is' if len(names) == 1 else 'are'} missing or incomplete.")

@@ -1,7 +1,12 @@
 // Data, elements and small words that every part uses. Texts of the video enter the page only as text nodes.
 const DATA = JSON.parse(document.getElementById('data').textContent);
 const FOUND = DATA.insights;
-const DURATION = Math.max(1, FOUND.video.duration_ms);
+// The part of the video that the run was asked about: all that the page draws lies in it.
+const FROM = FOUND.asked.start_ms;
+const TO = Math.max(FROM + 1, FOUND.asked.end_ms);
+const SPAN = TO - FROM;
+// Whether not even the file's length is known, so that there is nothing to play and no time to show.
+const NOTHING = !FOUND.asked.end_ms;
 const $ = (id) => document.getElementById(id);
 const bus = new EventTarget();
 const tell = (name, detail) => bus.dispatchEvent(new CustomEvent(name, { detail }));
@@ -78,10 +83,23 @@ function lastUpTo(values, wanted, of = (v) => v) {
 }
 
 const COMPONENTS = new Map(FOUND.run.components.map((c) => [c.name, c]));
-const KINDS = new Map(FOUND.missing.flatMap((m) => m.components.map((name) => [name, m])));
+// Why a component's results are not there, or not whole: of several reasons the first, which is the gravest.
+const LOST = new Map(FOUND.missing.flatMap((m) => m.components.map((name) => [name, m])).reverse());
+const OTHERS = new Map(FOUND.others.map((o) => [o.component, o]));
 
-// The parts of the video that this run was not asked about.
-const OUTSIDE = FOUND.missing.find((m) => m.why === 'range');
+// What a component finds, as people call it; those that others stand on have only their names.
+const kindOf = (component) => DATA.kinds[component] || component;
+const listed = (names) => [names.slice(0, -1).join(', '), names.at(-1)].filter(Boolean).join(' and ');
+const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+// A value out of a result that nothing is known about.
+function shown(value) {
+  if (Array.isArray(value)) return value.map(shown).join(', ');
+  if (value && typeof value === 'object') return Object.entries(value).map(([k, v]) => `${k} ${shown(v)}`).join(', ');
+  if (typeof value === 'number' && !Number.isInteger(value)) return String(Number(value.toPrecision(4))).replace('-', '−');
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+const factsOf = (facts) => Object.entries(facts).map(([k, v]) => `${k.replaceAll('_', ' ')} ${shown(v)}`).join(' · ');
 
 // "objects · item 12 · result 3f2a91c0": where a statement comes from.
 function origin(evidence) {

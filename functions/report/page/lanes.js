@@ -1,5 +1,6 @@
 // What the timeline shows: one lane a component, made of bars in rows or of a curve.
 const Lanes = (() => {
+  const MOST_CURVES = 4;
   const COLOURS = { scene: '--lane-scene', shot: '--lane-shot' };
   const SOUND = { speech: '--lane-speech', music: '--lane-music', noise: '--lane-noise', silence: '--lane-quiet' };
   const bar = (item, text, color, more) => ({ s: item.start_ms, e: item.end_ms, text, color, ev: item.evidence, ...more });
@@ -41,6 +42,20 @@ const Lanes = (() => {
   const loudness = () => ({ curve: DATA.loudness, low: -60, high: 0, color: '--lane-loud', unit: 'LUFS', items: (FOUND.loudness?.silence || []).map(([s, e]) => ({ s, e, text: 'silence', row: 0, color: '--lane-quiet', quiet: true, ev: FOUND.loudness.evidence })) });
   const motion = () => ({ curve: DATA.motion, low: 0, high: Math.max(1e-6, ...DATA.motion.map((p) => p[1])), color: '--lane-motion', unit: 'motion', items: [] });
 
+  // Of a component that somebody added: a lane for what has spans or moments, and one for each of its series.
+  function added(component) {
+    const { items = [], series = [] } = OTHERS.get(component) || {};
+    const name = upper(component.replaceAll('_', ' '));
+    const bars = () => packed(items.map((i) => bar(i, i.text || factsOf(i.facts), '--lane-other', { name: i.text || name, tip: i.text ? factsOf(i.facts) : '' })), 3);
+    const title = (s) => (series.length > 1 || items.length ? upper(s.name.replaceAll('_', ' ')) : name);
+    const lines = series.map((s, i) => [title(s), component, () => curve(DATA.curves[component][i], s)]);
+    const curves = lines.filter((_, i) => series[i].points > 1).slice(0, MOST_CURVES);
+    return [...(items.length || !series.length ? [[name, component, bars]] : []), ...curves];
+  }
+
+  // From 0 where that leaves more than half of the height to what changes.
+  const curve = (points, { name, least, most }) => ({ curve: points, low: least >= 0 && least < most / 2 ? 0 : least, high: Math.max(most, least + 1e-6), color: '--lane-other', unit: name.replaceAll('_', ' '), items: [] });
+
   const ALL = [
     ['Shots', 'shots', shots], ['Speech', 'speech', speech], ['Text', 'ocr', texts], ['Objects', 'objects', objects], ['Faces', 'faces', faces],
     ['Tags', 'tags', tags], ['Sounds', 'sounds', sounds], ['Loudness', 'loudness', loudness], ['Motion', 'shots', motion],
@@ -48,15 +63,13 @@ const Lanes = (() => {
   ];
 
   function lane([label, component, build]) {
-    const used = COMPONENTS.get(component);
-    const lost = KINDS.get(component);
-    if (!used || lost?.why === 'no_stream') return null;
+    const lost = LOST.get(component);
+    if (!COMPONENTS.has(component) || lost?.why === 'no_stream') return null;
     const body = build();
     const whole = lost && lost.why !== 'gaps' && !body.items.length && !(body.curve || []).length;
-    const outside = OUTSIDE ? OUTSIDE.gaps : [];
-    const gaps = [...(lost?.why === 'gaps' ? lost.gaps : []), ...outside];
-    return { label, component, rows: 1, ...body, gaps, outside: outside.map(([s]) => s), lost: whole ? lost : null, reason: lost?.reason };
+    const gaps = lost?.why === 'gaps' ? lost.gaps : [];
+    return { label, component, rows: 1, ...body, gaps, lost: whole ? lost : null, reason: lost?.why === 'blocked' ? 'what it is made of could not be made' : lost?.reason };
   }
 
-  return () => ALL.map(lane).filter(Boolean);
+  return () => [...ALL, ...DATA.added.flatMap(added)].map(lane).filter(Boolean);
 })();

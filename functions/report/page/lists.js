@@ -6,12 +6,12 @@ const Lists = (() => {
   function strip(spans, tone) {
     const svg = drawing('svg', { viewBox: `0 0 1000 8`, preserveAspectRatio: 'none', class: 'strip', 'aria-hidden': 'true' });
     for (const [s, e] of spans.slice(0, 600)) {
-      const size = Math.max(3, ((e - s) / DURATION) * 1000);
-      svg.append(drawing('rect', { x: Math.min(1000 - size, (s / DURATION) * 1000), y: 0, width: size, height: 8, fill: `var(${tone})` }));
+      const size = Math.max(3, ((e - s) / SPAN) * 1000);
+      svg.append(drawing('rect', { x: Math.min(1000 - size, ((s - FROM) / SPAN) * 1000), y: 0, width: size, height: 8, fill: `var(${tone})` }));
     }
     svg.addEventListener('click', (event) => {
       const area = svg.getBoundingClientRect();
-      const ms = ((event.clientX - area.left) / area.width) * DURATION;
+      const ms = FROM + ((event.clientX - area.left) / area.width) * SPAN;
       const nearest = [...spans].sort((a, b) => away(a, ms) - away(b, ms))[0];
       Player.seek(ms >= nearest[0] && ms < nearest[1] ? ms : nearest[0]);
     });
@@ -23,12 +23,14 @@ const Lists = (() => {
   const often = (members, time) => (members.length > 1 ? `${members.length} × · ${spanLength(time)}` : spanLength(time));
 
   function row({ text, value, spans, tone, evidence, ms }) {
-    return make('li', {}, moment(ms ?? spans[0]?.[0] ?? 0, { class: 'what', evidence }, text), make('span', { class: 'num faint' }, value), spans.length ? strip(spans, tone) : null);
+    const from = ms ?? spans[0]?.[0];
+    const what = from === undefined ? make('span', { title: origin(evidence) }, text) : moment(from, { class: 'what', evidence }, text);
+    return make('li', {}, what, make('span', { class: 'num faint' }, value), spans.length ? strip(spans, tone) : null);
   }
 
-  function list(id, title, rows, note) {
+  function list(id, title, rows, note, values) {
     if (!rows.length && !note) return;
-    const head = make('h3', {}, title, rows.length ? make('span', { class: 'faint num' }, String(rows.length)) : null);
+    const head = make('h3', {}, title, rows.length ? make('span', { class: 'faint num' }, rows.length.toLocaleString('en')) : null);
     const body = make('ul', {}, rows.slice(0, AT_FIRST).map(row));
     const section = make('div', { class: 'list', id }, head, body);
     if (rows.length > AT_FIRST) {
@@ -36,6 +38,7 @@ const Lists = (() => {
       rest.addEventListener('click', () => (body.append(...rows.slice(AT_FIRST, 500).map(row)), rest.remove()));
       section.append(rest);
     }
+    if (values) section.append(values);
     if (note) section.append(make('p', { class: 'note' }, note));
     $('lists').append(section);
   }
@@ -72,9 +75,23 @@ const Lists = (() => {
       const spans = found.spans.filter((s) => s.label === p.label).map((s) => [s.start_ms, s.end_ms]);
       return { text: p.label, value: p.score.toFixed(2), spans, tone: '--lane-marks', ms: p.at_ms, evidence: found.evidence };
     });
-    const quiet = rows.length ? '' : `No label stays above its threshold; the highest single frame has ${Math.max(0, ...found.peaks.filter((p) => p.label !== 'Neutral' && p.label !== 'Drawing').map((p) => p.score)).toFixed(2)}. `;
+    const top = found.peaks.filter((p) => p.label !== 'Neutral' && p.label !== 'Drawing').sort((a, b) => b.score - a.score)[0];
+    const quiet = rows.length || !top ? '' : `No label stays above its threshold; the highest single frame has ${top.score.toFixed(2)} (${top.label}, at ${clock(top.at_ms)}). `;
     list('marks', 'Moderation', rows, `${quiet}Scores, not verdicts: the model errs on sport, bare skin and animation, and nothing is blocked by it.`);
   }
+
+  // What a component found that somebody added: its items by their text, its series, and the rest as it stands.
+  function added(other) {
+    const items = grouped(other.items, (i) => i.text || factsOf(i.facts) || 'found', '--lane-other', often).sort((a, b) => a.spans[0][0] - b.spans[0][0]);
+    const series = other.series.map((s) => ({ text: s.name.replaceAll('_', ' '), value: s.least === s.most ? shown(s.mean) : `${shown(s.least)} to ${shown(s.most)}, mean ${shown(s.mean)}`, spans: [], evidence: other.evidence }));
+    const rest = Object.entries({ ...other.values, ...other.arrays });
+    const values = rest.length ? make('dl', { class: 'values' }, rest.map(([k, v]) => make('div', {}, make('dt', {}, k.replaceAll('_', ' ')), make('dd', {}, brief(shown(v)))))) : null;
+    const left = other.items_in_all - other.items.length;
+    const nothing = !items.length && !series.length && !values ? 'Nothing found. ' : '';
+    list(`added-${other.component}`, upper(other.component.replaceAll('_', ' ')), [...series, ...items], `${nothing}${left ? `${left.toLocaleString('en')} more are in the result. ` : ''}As the added component “${other.component}” made it.`, values);
+  }
+
+  const brief = (text) => (text.length > 300 ? `${text.slice(0, 298)}…` : text);
 
   return {
     start() {
@@ -87,6 +104,7 @@ const Lists = (() => {
       sound();
       marks();
       list('quality', 'Picture quality', grouped(FOUND.quality, (q) => q.kind, '--lane-quality', often));
+      FOUND.others.forEach(added);
       $('found').hidden = !$('lists').childElementCount;
     },
   };

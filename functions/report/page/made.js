@@ -7,9 +7,31 @@ const Made = (() => {
     return make(
       'div',
       { class: `lost ${item.why}` },
-      make('div', {}, make('span', { class: `state ${item.why}` }, WHY[item.why]), make('b', {}, item.components.join(', ') || 'the rest of the video')),
+      make('div', {}, make('span', { class: `state ${item.why}` }, WHY[item.why]), make('b', {}, ...concerned(item.components))),
       make('div', {}, make('p', {}, withCode(item.reason), item.error_code ? make('span', { class: 'faint' }, ` (${item.error_code})`) : null), gaps.length ? make('p', {}, 'Not analysed: ', gaps) : null),
       make('p', { class: 'faint' }, withCode(item.what_to_do)),
+    );
+  }
+
+  // What people miss, and in small the components that would have found it.
+  function concerned(components) {
+    if (!components.length) return ['The rest of the video'];
+    const found = listed(components.filter((c) => DATA.kinds[c]).map(kindOf));
+    const names = components.join(', ');
+    return found && found !== names ? [upper(found), make('small', { class: 'faint' }, names)] : [found ? upper(names) : names];
+  }
+
+  // The question itself left these out, so nobody should look for them.
+  function unasked() {
+    const { left_out: kinds, narrowed, profile } = FOUND.asked;
+    const why = narrowed ? 'The run was narrowed with `--only`.' : `The profile “${profile}” does not look for ${kinds.length > 1 ? 'these' : 'this'}.`;
+    const all = narrowed ? 'Run it without `--only`, or name more.' : 'Run it with `--profile full` for everything.';
+    return make(
+      'div',
+      { class: 'lost unasked' },
+      make('div', {}, make('span', { class: 'state range' }, WHY.range), make('b', {}, 'Other findings')),
+      make('div', {}, make('p', {}, `${upper(listed(kinds))}. `, ...withCode(why))),
+      make('p', { class: 'faint' }, withCode(all)),
     );
   }
 
@@ -64,7 +86,8 @@ const Made = (() => {
   return {
     start() {
       $('lost').append(...FOUND.missing.map(lost));
-      if (!FOUND.missing.length) $('lost').append(make('p', { class: 'none' }, 'Nothing: every component of the profile did its work on the whole video.'));
+      if (!FOUND.missing.length) $('lost').append(make('p', { class: 'none' }, `Nothing that was asked for: every component did its work on the whole ${FOUND.video.picture ? 'video' : 'file'}.`));
+      if (FOUND.asked.left_out.length) $('lost').append(unasked());
       $('making').append(make('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Components' }, table()), ...[keys(), pedigree()].filter(Boolean));
     },
   };

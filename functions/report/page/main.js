@@ -14,7 +14,7 @@ const Page = (() => {
       link.addEventListener('click', (event) => (event.preventDefault(), goTo(p.start_ms, p.evidence)));
       return link;
     }
-    return p.target ? make('a', { href: `#${p.target}`, title: origin(p.evidence) }, p.text) : document.createTextNode(p.text);
+    return p.target ? make('a', { href: `#${p.target}`, title: origin(p.evidence) }, p.text) : withCode(p.text);
   }
 
   function head() {
@@ -22,22 +22,35 @@ const Page = (() => {
     document.title = `${title} · Kadr`;
     $('title').textContent = title;
     $('title').title = title;
-    const holes = FOUND.missing.filter((m) => m.why !== 'no_stream' && m.why !== 'range').flatMap((m) => m.components).length;
-    $('status').textContent = STATUS[FOUND.status] + (holes ? ` · ${holes} missing` : '');
+    const holes = FOUND.missing.filter((m) => m.why !== 'no_stream' && m.why !== 'range').flatMap((m) => m.components).filter((c) => DATA.kinds[c]);
+    const count = new Set(holes).size;
+    $('status').textContent = STATUS[FOUND.status] + (count && FOUND.status !== 'failed' ? ` · ${count} missing` : '');
     $('status').classList.add(FOUND.status);
-    for (const s of FOUND.summary) $('summary').append(make('span', { class: 'sentence' }, s.phrases.map(phrase)), ' ');
-    if (!FOUND.summary.length) $('summary').append('Nothing was found.');
+    for (const s of FOUND.summary) {
+      if (s.kind === 'found') $('summary').append(make('span', { class: 'sentence' }, s.phrases.map(phrase)), ' ');
+      else $('first').append(make('p', { class: `first ${s.kind}` }, s.phrases.map(phrase).flat()));
+    }
     const video = FOUND.video;
+    const { asked } = FOUND;
+    $('first').classList.add(FOUND.status);
     const picture = video.picture;
     const facts = [
-      ['Length', clock(video.duration_ms)],
+      NOTHING ? null : ['Length', asked.whole ? clock(video.duration_ms) : `${clock(SPAN)}: ${clock(FROM)}–${clock(TO)} of ${clock(video.duration_ms)}`],
       picture && ['Picture', `${picture.width} × ${picture.height}${picture.fps ? `, ${Number(picture.fps.toFixed(2))} fps` : ''}, ${picture.codec}${picture.hdr ? ', HDR' : ''}`],
       video.sound.length && ['Sound', `${video.sound[0].codec}, ${counted(video.sound[0].channels, 'channel')}${video.sound.length > 1 ? `, ${video.sound.length} streams` : ''}`],
-      video.size_bytes && ['File', `${video.container ? `${video.container}, ` : ''}${bytes(video.size_bytes)}`],
+      video.size_bytes && ['File', `${container()}${bytes(video.size_bytes)}`],
       ['Analysed', new Date(FOUND.run.created_ms).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' })],
     ];
     $('facts').append(...facts.filter(Boolean).map(([k, v]) => make('div', {}, make('dt', {}, k), make('dd', {}, v))));
     for (const warning of video.warnings) $('facts').append(make('div', { class: 'warning' }, make('dt', {}, 'Note'), make('dd', {}, warning)));
+  }
+
+  // FFmpeg names all that one reader reads, "mov,mp4,m4a,…"; the file's own ending says which of them it is.
+  function container() {
+    const known = (FOUND.video.container || '').split(',');
+    const own = FOUND.video.title.toLowerCase().split('.').at(-1);
+    const name = known.includes(own) ? own : known.includes('mp4') ? 'mp4' : known[0];
+    return name ? `${name.toUpperCase()}, ` : '';
   }
 
   function bytes(n) {
@@ -71,6 +84,18 @@ const Page = (() => {
     Timeline.repaint();
   }
 
+  // Paper is light, and canvases keep the colours in which they were drawn.
+  function paper() {
+    const root = document.documentElement;
+    let before;
+    addEventListener('beforeprint', () => {
+      before = root.dataset.theme;
+      root.dataset.theme = 'light';
+      Timeline.repaint(true);
+    });
+    addEventListener('afterprint', () => theme(before || 'auto'));
+  }
+
   function jump(direction) {
     const i = shotAt(Player.now);
     const back = direction < 0 && FOUND.shots[i] && Player.now - FOUND.shots[i].start_ms > 800 ? 0 : direction;
@@ -78,32 +103,51 @@ const Page = (() => {
     if (shot) goTo(shot.start_ms, shot.evidence);
   }
 
-  const KEYS = {
-    ' ': () => Player.toggle(),
-    ArrowLeft: (event) => (event.shiftKey ? jump(-1) : Player.nudge(-5000)),
-    ArrowRight: (event) => (event.shiftKey ? jump(1) : Player.nudge(5000)),
-    '/': () => Search.focus(),
-    c: () => Player.captions(),
-    '+': () => Timeline.zoom(0.5),
-    '=': () => Timeline.zoom(0.5),
-    '-': () => Timeline.zoom(2),
-    0: () => Timeline.whole(),
-  };
-
-  // What a slider answers to, while the timeline has the focus.
-  const ENDS = { Home: () => 0, End: () => DURATION, PageUp: (now) => now + DURATION / 20, PageDown: (now) => now - DURATION / 20 };
+  // Every key that the page answers to, as the dialog lists them; `on`: where, if not everywhere.
+  const EVERYWHERE = [
+    { keys: [' '], shown: ['Space'], what: 'Play or pause', act: () => Player.toggle() },
+    { keys: ['ArrowLeft', 'ArrowRight'], shown: ['←', '→'], what: '5 seconds back or on', act: ({ key }) => Player.nudge(key === 'ArrowLeft' ? -5000 : 5000) },
+    { keys: ['ArrowLeft', 'ArrowRight'], shift: true, shown: ['Shift ←', 'Shift →'], what: 'Shot before or after', act: ({ key }) => jump(key === 'ArrowLeft' ? -1 : 1) },
+    { keys: ['/'], shown: ['/'], what: 'Search', act: () => Search.focus() },
+    { keys: ['c'], shown: ['c'], what: 'Captions on or off', act: () => Player.captions() },
+    { keys: ['+', '='], shown: ['+'], what: 'Zoom into the timeline', act: () => Timeline.zoom(0.5) },
+    { keys: ['-'], shown: ['−'], what: 'Zoom out', act: () => Timeline.zoom(2) },
+    { keys: ['0'], shown: ['0'], what: 'The whole timeline', act: () => Timeline.whole() },
+    { keys: ['?'], shown: ['?'], what: 'These keys', act: () => $('shortcuts').showModal() },
+  ];
+  const ON_SLIDERS = [
+    { keys: ['Home'], act: () => Player.seek(FROM) },
+    { keys: ['End'], act: () => Player.seek(TO) },
+    { keys: ['PageUp'], act: () => Player.nudge(SPAN / 20) },
+    { keys: ['PageDown'], act: () => Player.nudge(-SPAN / 20) },
+  ];
+  const ELSEWHERE = [
+    { shown: ['Home', 'End'], what: 'To the beginning or the end, on the timeline or the position bar' },
+    { shown: ['Page Up', 'Page Down'], what: 'A twentieth on or back, there as well' },
+    { shown: ['Enter'], what: 'In the search: to the first result' },
+    { shown: ['↓', '↑'], what: 'In the search: from result to result' },
+    { shown: ['Esc'], what: 'Leave the search, or this list' },
+  ];
 
   function keys(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.('input, select, textarea')) return;
-    if (event.target === $('lanes') && event.key in ENDS) {
-      event.preventDefault();
-      return Player.seek(ENDS[event.key](Player.now));
-    }
-    if (event.key === ' ' && event.target.closest?.('button, a, label, summary')) return;
-    const act = KEYS[event.key];
-    if (!act) return;
+    const { target, key } = event;
+    const slider = target === $('lanes') || target === $('scrub');
+    if (event.ctrlKey || event.metaKey || event.altKey || $('shortcuts').open) return;
+    if (!slider && target.closest?.('input, select, textarea')) return;
+    if (key === ' ' && target.closest?.('button, a, label, summary')) return;
+    if (key.startsWith('Arrow') && target.closest?.('.scroll')) return;
+    const meant = (k) => k.keys.includes(key) && (!key.startsWith('Arrow') || !!k.shift === event.shiftKey);
+    const found = [...EVERYWHERE, ...(slider ? ON_SLIDERS : [])].find(meant);
+    if (!found) return;
     event.preventDefault();
-    act(event);
+    found.act(event);
+  }
+
+  function shortcuts() {
+    const row = ({ shown, what }) => make('div', {}, make('dt', {}, shown.map((k) => make('kbd', {}, k))), make('dd', {}, what));
+    $('keys').append(...[...EVERYWHERE, ...ELSEWHERE].map(row));
+    $('help').addEventListener('click', () => $('shortcuts').showModal());
+    $('shortcuts').addEventListener('click', (event) => event.target === $('shortcuts') && $('shortcuts').close());
   }
 
   function fromHash() {
@@ -131,6 +175,8 @@ const Page = (() => {
       Lists.start();
       Made.start();
       Search.start();
+      for (const id of ['player', 'timeline']) $(id).hidden = NOTHING;
+      document.body.classList.toggle('nothing', NOTHING);
       nav();
       Timeline.start();
       theme(THEMES.includes(remembered()) ? remembered() : 'auto');
@@ -140,6 +186,8 @@ const Page = (() => {
         theme(next);
       });
       matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => Timeline.repaint());
+      paper();
+      shortcuts();
       addEventListener('keydown', keys);
       addEventListener('hashchange', fromHash);
       dock();

@@ -5,7 +5,7 @@ const Paint = (() => {
   const FILM = 46;
   const CROWD = 2000;
   const MANY_PICTURES = 400;
-  const scope = { from: 0, to: DURATION, width: 1, marks: [], picked: null };
+  const scope = { from: FROM, to: TO, width: 1, marks: [], picked: null };
   const probe = make('span', { hidden: true });
   const colours = new Map();
   let film = [];
@@ -94,7 +94,7 @@ const Paint = (() => {
     return start + pen.measureText(text).width + 4;
   }
 
-  // `text` cut scope.to `room` pixels, or nothing where the cut would leave less than three letters.
+  // `text` cut to `room` pixels, or nothing where the cut would leave less than three letters.
   function fitting(pen, text, room) {
     if (room < 8) return '';
     const some = text.slice(0, Math.ceil(room / 3));
@@ -109,7 +109,7 @@ const Paint = (() => {
     for (const item of items) taken[item.row] = drawBar(pen, item, 3 + item.row * ROW, isPicked(item), taken[item.row] ?? -1);
   }
 
-  // Too many scope.to tell apart: how much of each pixel they cover or, for shots, how often they begin.
+  // Too many to tell apart: how much of each pixel they cover or, for shots, how often they begin.
   function drawCrowd(pen, items, rhythm) {
     const cover = new Map();
     for (const item of items) {
@@ -198,7 +198,7 @@ const Paint = (() => {
     const [pen, height] = sized(lane);
     if (lane.lost) {
       hatch(pen, 0, scope.width, height);
-      plate(pen, `${lane.lost.why}: ${lane.reason}`, 8, height, scope.width - 16);
+      plate(pen, `missing: ${lane.reason}`, 8, height, scope.width - 16);
       return;
     }
     const visible = lane.items.filter((i) => i.e >= scope.from && i.s <= scope.to);
@@ -212,7 +212,7 @@ const Paint = (() => {
     for (const [s, e] of lane.gaps) if (e > scope.from && s < scope.to) {
       const [a, b] = [Math.max(0, x(s)), Math.min(scope.width, x(e))];
       hatch(pen, a, b, height);
-      if (!lane.outside.includes(s)) plate(pen, 'not analysed', a + 6, height, b - a - 12);
+      plate(pen, 'not analysed', a + 6, height, b - a - 12);
     }
     if (!lane.items.length && !lane.gaps.length && !lane.curve?.length) {
       pen.fillStyle = colour('--faint');

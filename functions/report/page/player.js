@@ -5,7 +5,7 @@ const Player = (() => {
   const PLAY = 'M4 2.5v11l9.5-5.5z';
   const PAUSE = 'M4 2.5h3v11H4zM9 2.5h3v11H9z';
   const RATES = [1, 1.25, 1.5, 2, 0.5];
-  let now = 0;
+  let now = FROM;
   let playing = false;
   let works = false;
   let seen = false;
@@ -39,7 +39,7 @@ const Player = (() => {
   function update() {
     $('now').textContent = clock(now);
     $('scrub').value = String(Math.round(now));
-    $('scrub').style.setProperty('--part', `${(100 * now) / DURATION}%`);
+    $('scrub').style.setProperty('--part', `${(100 * (now - FROM)) / SPAN}%`);
     $('scrub').setAttribute('aria-valuetext', clock(now));
     const shot = FOUND.shots[shotAt(now)];
     $('here').textContent = shot ? `Scene ${shot.scene + 1} · Shot ${shot.index + 1}` : '';
@@ -57,8 +57,8 @@ const Player = (() => {
     if (works) now = video.currentTime * 1000;
     else now += (time - (stamp || time)) * RATES[rate];
     stamp = time;
-    if (now >= DURATION && !works) {
-      now = DURATION;
+    if (now >= TO && !(works && FOUND.asked.whole)) {
+      now = TO;
       pause();
     }
     update();
@@ -66,7 +66,7 @@ const Player = (() => {
   }
 
   function play() {
-    if (now >= DURATION - 50) seek(0);
+    if (now >= TO - 50) seek(FROM);
     playing = true;
     stamp = 0;
     if (works) video.play().catch(() => pause());
@@ -81,7 +81,7 @@ const Player = (() => {
   }
 
   function seek(ms) {
-    now = clamp(ms, 0, DURATION);
+    now = clamp(ms, FROM, TO);
     if (works) video.currentTime = now / 1000;
     update();
   }
@@ -138,8 +138,9 @@ const Player = (() => {
 
   function wireControls() {
     $('stage').classList.toggle('low', !FOUND.video.picture && !PICTURES.length);
-    $('scrub').max = String(DURATION);
-    $('length').textContent = clock(DURATION);
+    $('scrub').min = String(FROM);
+    $('scrub').max = String(TO);
+    $('length').textContent = clock(TO);
     $('mute').append(icon('M2 6h3l4-3.5v11L5 10H2zM11 5.2a4 4 0 0 1 0 5.6l.9.9a5.2 5.2 0 0 0 0-7.4z'));
     $('full').append(icon('M2 2h5v1.5H3.5V7H2zM9 2h5v5h-1.5V3.5H9zM2 9h1.5v3.5H7V14H2zM12.5 9H14v5H9v-1.5h3.5z'));
     $('scrub').addEventListener('input', () => seek(Number($('scrub').value)));

@@ -1,20 +1,43 @@
-// Search over speech, on-screen text, objects, tags, key phrases and captions; case and accents do not matter.
+// Search over speech, on-screen text, objects, tags, key phrases and captions; case, accents and punctuation do not matter.
 const Search = (() => {
   const AT_MOST = 40;
+  const BEFORE = 60;
+  const AFTER = 120;
+  const RUNNING = ['Speech', 'Captions']; // One text, cut into entries where somebody paused.
+  const JOINED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
+  const MARKS = /[\p{Script=Inherited}\p{Cf}]/gu;
+  const BLANKS = /[\p{P}\p{Z}\p{Cc}]/gu;
+  const known = new Map();
   const entries = [];
-  let marks = [];
+  const streams = new Map();
 
-  // Folded text and, for each of its characters, where it stands in the original.
+  // A character without case and accents, by its compatible decomposition: ß as ss, ﬁ as fi, ё as е, İ as i.
+  function plain(c) {
+    if (!known.has(c)) known.set(c, c.normalize('NFKD').toUpperCase().toLowerCase().normalize('NFKD').replace(MARKS, ''));
+    return known.get(c);
+  }
+
+  // Folded text, in which one space stands for all that is no letter, number or sign, and where each of its units begins and
+  // ends in the original: accents that stand as characters of their own belong to the letter before them.
   function fold(text) {
-    let folded = '';
-    const places = [];
-    for (let i = 0; i < text.length; i++) {
-      for (const c of text[i].normalize('NFD').replace(/\p{M}/gu, '').toLowerCase()) {
-        folded += c;
-        places.push(i);
-      }
+    const [units, starts, ends] = [[], [], []];
+    let [at, gap] = [0, -1];
+    for (const c of text) {
+      const from = at;
+      at += c.length;
+      const folded = plain(c).replace(BLANKS, '');
+      if (folded) {
+        const apart = gap >= 0 && units.length && !(JOINED.test(units.at(-1)) && JOINED.test(folded));
+        for (const unit of (apart ? ` ${folded}` : folded).split('')) {
+          units.push(unit);
+          starts.push(unit === ' ' ? gap : from);
+          ends.push(unit === ' ' ? from : at);
+        }
+        gap = -1;
+      } else if (plain(c)) gap = gap < 0 ? from : gap;
+      else if (gap < 0 && ends.length) ends.fill(at, ends.indexOf(ends.at(-1)));
     }
-    return { folded, places: [...places, text.length] };
+    return { folded: units.join(''), starts, ends };
   }
 
   function add(kind, text, start, end, evidence, times) {
@@ -37,39 +60,107 @@ const Search = (() => {
     for (const o of FOUND.objects) add('Objects', o.label, o.start_ms, o.end_ms, o.evidence);
     for (const t of FOUND.tags) for (const [s, e] of t.spans) add('Tags', t.label, s, e, t.evidence);
     for (const c of FOUND.captions) add('Captions', c.text, c.start_ms, c.end_ms, c.evidence);
+    for (const other of FOUND.others) for (const i of other.items) add(upper(other.component.replaceAll('_', ' ')), i.text, i.start_ms, i.end_ms, i.evidence);
+    for (const kind of new Set(entries.map((e) => e.kind))) streams.set(kind, stream(kind));
   }
 
-  // Spans [from, to) of the original text that the terms match, or null when one of them does not.
+  const between = (before, after) => (JOINED.test(before.at(-1) || '') && JOINED.test(after[0] || '') ? '' : ' ');
+
+  // The folded texts of a kind one after another, and which entry begins at which place. A line ends what does not run on.
+  function stream(kind) {
+    let text = '';
+    const owners = [];
+    for (const entry of entries.filter((e) => e.kind === kind)) {
+      if (text) text += RUNNING.includes(kind) ? between(text, entry.folded) : '\n';
+      owners.push([text.length, entry]);
+      text += entry.folded;
+    }
+    return { text, owners };
+  }
+
+  function* places(text, wanted) {
+    for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + wanted.length)) yield at;
+  }
+
+  // Where the phrase stands, as hits: mostly within an entry, where people go on after a pause over several.
+  function phrases({ text, owners }, phrase) {
+    const found = new Map();
+    for (const at of places(text, phrase)) {
+      const end = at + phrase.length;
+      const run = owners.slice(lastUpTo(owners, at, (o) => o[0]), lastUpTo(owners, end - 1, (o) => o[0]) + 1);
+      const name = `${run[0][0]}-${run.length}`;
+      if (!found.has(name)) found.set(name, { members: run.map((o) => o[1]), spans: [] });
+      found.get(name).spans.push(...spansOver(run, at, end));
+    }
+    return [...found.values()].map(({ members, spans }) => hit(members, spans));
+  }
+
+  // [at, end) of a stream as spans of the texts of `run`, written one after another.
+  function spansOver(run, at, end) {
+    let before = '';
+    return run.map(([start, entry]) => {
+      if (before) before += between(before, entry.text);
+      const [a, b] = [Math.max(at, start) - start, Math.min(end, start + entry.folded.length) - start];
+      const span = [before.length + entry.starts[a], before.length + entry.ends[b - 1]];
+      before += entry.text;
+      return span;
+    });
+  }
+
+  // Spans of the entry's text that the terms match, or null when one of them does not.
   function matched(entry, terms) {
     const spans = [];
     for (const term of terms) {
-      let at = entry.folded.indexOf(term);
-      if (at < 0) return null;
-      for (; at >= 0; at = entry.folded.indexOf(term, at + term.length)) {
-        spans.push([entry.places[at], entry.places[at + term.length - 1] + 1]);
-      }
+      const all = [...places(entry.folded, term)];
+      if (!all.length) return null;
+      spans.push(...all.map((at) => [entry.starts[at], entry.ends[at + term.length - 1]]));
     }
-    return spans.sort((a, b) => a[0] - b[0]);
+    return spans;
   }
 
+  function hit(members, spans) {
+    const [first] = members;
+    const ordered = merged(spans);
+    const i = first.times ? lastUpTo(first.times, ordered[0][0], (t) => t[0]) : -1;
+    const text = members.reduce((all, m) => (all ? all + between(all, m.text) : '') + m.text, '');
+    return { ...first, members, text, ms: i >= 0 ? first.times[i][1] : first.start, spans: ordered };
+  }
+
+  function merged(spans) {
+    const made = [];
+    for (const [s, e] of [...spans].sort((a, b) => a[0] - b[0])) {
+      const last = made.at(-1);
+      if (last && s <= last[1]) last[1] = Math.max(last[1], e);
+      else made.push([s, e]);
+    }
+    return made;
+  }
+
+  // In quotation marks only the phrase itself; else also entries that have all of its words.
+  function search(kind, phrase, exact) {
+    const found = phrases(streams.get(kind), phrase);
+    const taken = new Set(found.flatMap((h) => h.members));
+    const rest = exact ? [] : entries.filter((e) => e.kind === kind && !taken.has(e));
+    const terms = phrase.split(' ');
+    const loose = rest.map((e) => [e, matched(e, terms)]).filter(([, spans]) => spans);
+    return [...found, ...loose.map(([e, spans]) => hit([e], spans))].sort((a, b) => a.ms - b.ms);
+  }
+
+  // The text around its marks: what stands far from them is left out.
   function marked(text, spans) {
-    const from = Math.max(0, spans[0][0] - 60);
-    const parts = [from ? '…' : ''];
-    let at = from;
+    const parts = [];
+    let at = 0;
     for (const [s, e] of spans) {
-      if (s < at) continue;
-      parts.push(text.slice(at, s), make('mark', {}, text.slice(s, e)));
+      parts.push(clipped(text.slice(at, s), at ? AFTER : 0, BEFORE), make('mark', {}, text.slice(s, e)));
       at = e;
     }
-    const rest = text.slice(at);
-    parts.push(rest.length > 120 ? `${rest.slice(0, 118)}…` : rest);
-    return parts;
+    return [...parts, clipped(text.slice(at), AFTER, 0)];
   }
 
-  function hit(entry, spans) {
-    const i = entry.times ? lastUpTo(entry.times, spans[0][0], (t) => t[0]) : -1;
-    const ms = i >= 0 ? entry.times[i][1] : entry.start;
-    return { ...entry, ms, spans };
+  function clipped(text, head, tail) {
+    if (text.length <= head + tail + 20) return text;
+    const [start, end] = [text.slice(0, head), tail ? text.slice(-tail) : ''];
+    return `${start.replace(/\S*$/, '') || start}…${end.replace(/^\S*/, '') || end}`;
   }
 
   function row(found) {
@@ -87,18 +178,34 @@ const Search = (() => {
   }
 
   function run(query) {
-    const terms = fold(query).folded.split(/\s+/).filter(Boolean);
+    const phrase = fold(query).folded;
+    const exact = /^\s*["“„«]/.test(query);
     const results = $('results');
-    results.hidden = !terms.length;
-    $('transcript').hidden = terms.length > 0;
-    const hits = terms.length ? entries.map((e) => [e, matched(e, terms)]).filter(([, s]) => s?.length).map(([e, s]) => hit(e, s)) : [];
-    marks = hits.map((h) => h.ms);
-    tell('marks', marks);
-    const kinds = new Map();
-    for (const h of hits) kinds.set(h.kind, [...(kinds.get(h.kind) || []), h]);
-    results.replaceChildren(...[...kinds].map(([kind, list]) => group(kind, list)));
-    if (terms.length && !hits.length) results.append(make('p', { class: 'none' }, `Nothing found for “${query.trim()}”.`));
-    $('say').textContent = terms.length ? counted(hits.length, 'result') : '';
+    results.hidden = !phrase;
+    $('transcript').hidden = !!phrase;
+    const groups = phrase ? [...streams.keys()].map((kind) => [kind, search(kind, phrase, exact)]).filter(([, hits]) => hits.length) : [];
+    const hits = groups.flatMap(([, all]) => all);
+    tell('marks', hits.map((h) => h.ms));
+    results.replaceChildren(...groups.map(([kind, all]) => group(kind, all)));
+    if (phrase && !hits.length) results.append(make('p', { class: 'none' }, `Nothing found for “${query.trim()}”.`));
+    $('say').textContent = phrase ? counted(hits.length, 'result') : '';
+  }
+
+  // From the field to the first result, and from one to the next.
+  function step(event) {
+    const way = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!way) return;
+    const hits = [...$('results').querySelectorAll('.hit')];
+    const next = hits.indexOf(document.activeElement) + way;
+    event.preventDefault();
+    if (next < 0) $('query').focus();
+    else hits[next]?.focus();
+  }
+
+  function leave() {
+    $('query').value = '';
+    run('');
+    $('query').blur();
   }
 
   return {
@@ -111,12 +218,8 @@ const Search = (() => {
       $('query').addEventListener('input', () => run($('query').value));
       $('query').addEventListener('keydown', (event) => {
         if (event.key === 'Enter') $('results').querySelector('.hit')?.click();
-        if (event.key === 'Escape') {
-          $('query').value = '';
-          run('');
-          $('query').blur();
-        }
       });
+      for (const id of ['query', 'results']) $(id).addEventListener('keydown', (event) => (event.key === 'Escape' ? leave() : step(event)));
     },
   };
 })();

@@ -1,7 +1,7 @@
 // The timeline: canvases over one window of time, with zoom, pan, hover and click-to-seek.
 const Timeline = (() => {
   const { ROW, scope, x, when } = Paint;
-  const LEAST = Math.min(DURATION, 2000);
+  const LEAST = Math.min(SPAN, 2000);
   const box = $('lanes');
   let lanes = [];
   let gutter = 0;
@@ -23,11 +23,11 @@ const Timeline = (() => {
   function draw() {
     queued = false;
     for (const lane of lanes) Paint.lane(lane);
-    $('range').textContent = scope.to - scope.from < DURATION ? `${clock(scope.from)}–${clock(scope.to)}` : '';
-    $('thumb').style.left = `${(100 * scope.from) / DURATION}%`;
-    $('thumb').style.width = `${(100 * (scope.to - scope.from)) / DURATION}%`;
-    $('overview').hidden = scope.to - scope.from >= DURATION;
-    $('out').disabled = $('whole').disabled = scope.to - scope.from >= DURATION;
+    $('range').textContent = scope.to - scope.from < SPAN ? `${clock(scope.from)}–${clock(scope.to)}` : '';
+    $('thumb').style.left = `${(100 * (scope.from - FROM)) / SPAN}%`;
+    $('thumb').style.width = `${(100 * (scope.to - scope.from)) / SPAN}%`;
+    $('overview').hidden = scope.to - scope.from >= SPAN;
+    $('out').disabled = $('whole').disabled = scope.to - scope.from >= SPAN;
     $('in').disabled = scope.to - scope.from <= LEAST;
     place(Player.now);
   }
@@ -44,8 +44,8 @@ const Timeline = (() => {
   }
 
   function view(start, span) {
-    const size = clamp(span, LEAST, DURATION);
-    scope.from = clamp(start, 0, DURATION - size);
+    const size = clamp(span, LEAST, SPAN);
+    scope.from = clamp(start, FROM, TO - size);
     scope.to = scope.from + size;
     redraw();
   }
@@ -80,8 +80,8 @@ const Timeline = (() => {
   }
 
   function facts(lane, item, ms) {
-    if (lane?.lost) return [`${lane.label}: ${lane.lost.why}`, lane.reason];
-    if (lane?.gaps?.some(([s, e]) => ms >= s && ms < e)) return [`${lane.label}: not analysed here`, lane.reason || OUTSIDE?.reason];
+    if (lane?.lost) return [`${lane.label}: missing`, lane.reason];
+    if (lane?.gaps?.some(([s, e]) => ms >= s && ms < e)) return [`${lane.label}: not analysed here`, lane.reason];
     if (lane?.curve?.length) {
       const [, value] = lane.curve[Math.max(0, lastUpTo(lane.curve, ms, (p) => p[0]))];
       return [`${value.toFixed(lane.unit === 'LUFS' ? 1 : 2).replace('-', '−')} ${lane.unit}`, item ? 'silence' : ''];
@@ -134,7 +134,7 @@ const Timeline = (() => {
       const px = event.clientX - lanes[0].canvas.getBoundingClientRect().left;
       if (grip.scrub) return Player.seek(when(clamp(px, 0, scope.width)));
       if (Math.abs(event.clientX - grip.x) > 4) grip.moved = true;
-      if (grip.moved && scope.to - scope.from < DURATION) view(grip.from - ((event.clientX - grip.x) / scope.width) * (scope.to - scope.from), scope.to - scope.from);
+      if (grip.moved && scope.to - scope.from < SPAN) view(grip.from - ((event.clientX - grip.x) / scope.width) * (scope.to - scope.from), scope.to - scope.from);
     });
     box.addEventListener('pointerup', (event) => {
       const px = event.clientX - lanes[0].canvas.getBoundingClientRect().left;
@@ -164,7 +164,7 @@ const Timeline = (() => {
     const move = (event) => {
       if (!event.buttons) return;
       const area = $('overview').getBoundingClientRect();
-      view(((event.clientX - area.left) / area.width) * DURATION - (scope.to - scope.from) / 2, scope.to - scope.from);
+      view(FROM + ((event.clientX - area.left) / area.width) * SPAN - (scope.to - scope.from) / 2, scope.to - scope.from);
     };
     $('overview').addEventListener('pointerdown', (event) => ($('overview').setPointerCapture(event.pointerId), move(event)));
     $('overview').addEventListener('pointermove', move);
@@ -172,10 +172,11 @@ const Timeline = (() => {
 
   return {
     zoom,
-    whole: () => view(0, DURATION),
-    repaint() {
+    whole: () => view(FROM, SPAN),
+    repaint(atOnce) {
       Paint.forgetColours();
-      redraw();
+      if (atOnce) draw();
+      else redraw();
     },
     start() {
       Paint.start(box);
@@ -189,7 +190,7 @@ const Timeline = (() => {
       wireOverview();
       $('in').addEventListener('click', () => zoom(0.5));
       $('out').addEventListener('click', () => zoom(2));
-      $('whole').addEventListener('click', () => view(0, DURATION));
+      $('whole').addEventListener('click', () => view(FROM, SPAN));
       hear('time', place);
       hear('marks', (found) => ((scope.marks = found), redraw()));
       hear('picked', ({ ms, evidence }) => ((scope.picked = evidence), reach(ms), redraw()));

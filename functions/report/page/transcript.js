@@ -44,9 +44,11 @@ const Transcript = (() => {
   }
 
   function nothing() {
-    const lost = KINDS.get('speech');
-    const why = lost ? lost.reason : COMPONENTS.has('speech') ? 'No speech was found.' : 'The profile of this run does not transcribe speech.';
-    panel.append(make('p', { class: 'none' }, why));
+    const lost = LOST.get('speech');
+    const missing = lost && (lost.why === 'no_stream' ? [lost.reason] : ['Speech is missing: ', make('a', { href: '#missing' }, 'why'), '.']);
+    const why = missing || [COMPONENTS.has('speech') ? 'No speech was found.' : 'This run was not asked to transcribe speech.'];
+    $('read').classList.add('short');
+    panel.append(make('p', { class: 'none' }, ...why));
     for (const line of FOUND.captions) {
       panel.append(make('div', { class: 'turn' }, moment(line.start_ms, { class: 't', evidence: line.evidence }, clock(line.start_ms)), make('p', {}, line.text)));
     }
@@ -80,7 +82,7 @@ const Transcript = (() => {
     start() {
       for (const made of blocks()) panel.append(block(made));
       if (!FOUND.transcript.length) nothing();
-      const gaps = KINDS.get('speech')?.gaps || [];
+      const gaps = LOST.get('speech')?.gaps || [];
       if (gaps.length) panel.prepend(make('p', { class: 'none' }, `Not transcribed: ${gaps.map(([s, e]) => `${clock(s)}–${clock(e)}`).join(', ')}.`));
       panel.addEventListener('click', (event) => {
         const word = event.target.closest('.w');

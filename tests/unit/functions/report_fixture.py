@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from kadr.contracts.artifact import Artifact
 from kadr.contracts.manifest import ComponentSummary, Manifest, ModelUse, RecordEntry
 from kadr.contracts.run import Graph, Record, RecordResult, Request, RunStatus
@@ -14,6 +16,9 @@ from tests.unit.functions.report_artifacts import (
     Picture,
     captions,
     everything,
+    f32,
+    i32,
+    i64,
     loudness,
     objects,
     ocr,
@@ -21,6 +26,7 @@ from tests.unit.functions.report_artifacts import (
     passages,
     probe,
     shots,
+    spans,
     speakers,
     speech,
     tags,
@@ -63,7 +69,7 @@ def summarised(component: str, **changes: Any) -> ComponentSummary:
         name=name or "", version=1, signature=digest(f"{name}"), engine="onnx", precision="float32"
     )
     plain = {
-        "stage": STAGES[component],
+        "stage": STAGES.get(component, "visual"),
         "version": 1,
         "state": "succeeded",
         "tasks": 2,
@@ -150,6 +156,67 @@ def silent() -> MemoryRun:
 
 def sightless() -> MemoryRun:
     return without(SIGHT, "no_video")
+
+
+def unreadable(message: str) -> MemoryRun:
+    """The file was no video, so that all waits for what probe could not do."""
+    error = {"code": "VideoUnreadable", "message": message}
+    waiting = {n: summarised(n, state="blocked", reason="needs probe, which failed") for n in STAGES}
+    failed = summarised("probe", state="failed", error=error)
+    return MemoryRun(manifest({**waiting, "probe": failed}, "failed"), {}, "diary.mp4")
+
+
+def cut_off(duration_ms: int = 30_000) -> MemoryRun:
+    """The header promised more than there is."""
+    run = complete(duration_ms)
+    warning = f"the header says 92000 ms, but the streams hold {duration_ms} ms"
+    facts = {n: summarised(n, warnings=(warning,) if n == "probe" else ()) for n in STAGES}
+    run.manifest = manifest(facts)
+    return run
+
+
+def part(from_ms: int = 20_000, to_ms: int = 50_000) -> MemoryRun:
+    """Only speech and shots of some seconds out of 92."""
+    run = complete()
+    names = ("probe", "decode", "pcm", "voice", "speech", "shots", "captions")
+    asked = {"components": {"probe": {"params": {"from_ms": from_ms, "to_ms": to_ms}}}}
+    run.manifest = manifest({n: summarised(n) for n in names}) | {
+        "profile": asked,
+        "profile_name": "standard (part)",
+    }
+    lines = captions([(0, 5_000, "too early"), (30_000, 31_000, "in time"), (60_000, 61_000, "too late")])
+    made = {"probe": probe(92_000), "speech": shifted(speech(to_ms - from_ms), from_ms), "captions": lines}
+    run.artifacts = made | {"shots": shifted(shots(to_ms - from_ms), from_ms)}
+    return run
+
+
+def shifted(artifact: Artifact, by_ms: int) -> Artifact:
+    moved = {n: a + by_ms if n.endswith("_ms") else a for n, a in artifact.arrays.items()}
+    return Artifact(moved, artifact.payload)
+
+
+def added(lost: bool = False) -> MemoryRun:
+    """A run with components of somebody's own; with ``lost`` one of them failed."""
+    run = complete()
+    flashes = {
+        **spans("span_", [(10_000, 12_000), (40_000, 41_000), (70_000, 70_500)]),
+        "span_label": i32([0, 1, 0]), "span_strength": f32([0.25, 0.5, 0.75]),
+        "embedding": np.zeros((3, 8), np.float16),
+    }  # fmt: skip
+    facts = {"labels": ["café light", "strobe"], "threshold": 0.25, "colours": ["red", "white"]}
+    chapters = [{"start_ms": 30_000, "end_ms": 60_000, "title": "Middle part", "mood": "tense"}]
+    t_ms = i64(range(0, 92_000, 1000))
+    run.artifacts |= {
+        "flashes": Artifact(flashes, {**facts, "chapters": chapters}),
+        "brightness": Artifact({"t_ms": t_ms, "brightness": f32(t % 7000 / 100 for t in t_ms.tolist())}),
+    }
+    if lost:
+        del run.artifacts["flashes"]
+    error = {"code": "ZeroDivisionError", "message": "division by zero"}
+    state = {"state": "failed", "error": error} if lost else {}
+    own = {"flashes": summarised("flashes", **state), "brightness": summarised("brightness")}
+    run.manifest = manifest({n: summarised(n) for n in STAGES} | own, "partial" if lost else "complete")
+    return run
 
 
 def empty() -> MemoryRun:

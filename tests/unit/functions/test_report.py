@@ -23,21 +23,31 @@ from functions.report.vtt import COLUMNS, captions_vtt, cues_of, width
 from functions.report.words import clock, span_length
 from kadr.contracts.artifact import Artifact, ArtifactSpec
 from kadr.contracts.component import REGISTRY
-from tests.unit.functions.report_artifacts import captions, shots, speech
+from tests.unit.functions.report_artifacts import captions, f32, i64, shots, speech
 from tests.unit.functions.report_fixture import (
     HOSTILE,
+    STAGES,
     MemoryRun,
+    added,
     complete,
+    cut_off,
     digest,
     empty,
     hostile,
     long,
+    manifest,
+    part,
     partial,
     sightless,
     silent,
+    summarised,
+    unreadable,
 )
 
-RUNS = {f.__name__: f for f in (complete, partial, silent, sightless, empty, hostile)}
+WHOLE = (complete, partial, silent, sightless, empty, hostile)
+RUNS = {f.__name__: f for f in (*WHOLE, cut_off, part, added)} | {
+    "unreadable": lambda: unreadable("It is text")
+}
 
 
 def insights(run: MemoryRun) -> dict[str, Any]:
@@ -133,13 +143,128 @@ def test_a_partial_run_says_what_is_missing_why_and_what_to_do() -> None:
     assert missing[("objects",)]["gaps"] == [[23_000, 46_000]]
 
 
-def test_a_run_over_a_part_of_the_video_says_so() -> None:
+def first_words(run: MemoryRun) -> str:
+    """The sentence that a person reads first."""
+    return build(Sources(run)).summary[0].text
+
+
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        (
+            "This is text, not a video: check that the right file was given",
+            "This is text, not a video, so nothing could be analysed. Check that the right file was given.",
+        ),
+        (
+            "The MP4 index (moov atom) is missing or damaged: the file was cut off. Copy or download it again",
+            "The MP4 index is missing or damaged, so nothing could be analysed. The file was cut off. "
+            "Copy or download it again.",
+        ),
+        (
+            "The file is empty (0 bytes)",
+            "The file is empty, so nothing could be analysed. Check that the file plays from beginning to end; "
+            "a copy made anew may help.",
+        ),
+    ],
+)
+def test_a_failed_run_first_says_what_is_wrong_with_the_file_and_what_to_do(message: str, says: str) -> None:
+    assert first_words(unreadable(message)) == says
+
+
+def test_a_partial_run_first_says_what_it_lacks_in_words_of_the_video() -> None:
+    assert first_words(partial()).startswith(
+        "The file could be read, but the weights of a model are not on this machine and a process of the "
+        "analysis ended before it was done, so the report lacks speakers, on-screen text, key phrases and "
+        "objects at 0:23–0:46. Run `kadr models pull`"
+    )
+
+
+def test_an_error_of_a_component_names_what_is_lost_and_not_the_error() -> None:
+    text = first_words(added(lost=True))
+    assert text.startswith(
+        "The file could be read, but a step of the analysis failed, so the report lacks “flashes”."
+    )
+    assert "division" not in text
+    assert insights(added(lost=True))["missing"][0]["reason"] == "division by zero"
+
+
+def test_a_file_that_is_cut_off_is_said_to_be_so() -> None:
+    assert first_words(cut_off()) == (
+        "The file is cut off: it should last 1 min 32 s but holds only 30 s, so the report covers only that. "
+        "Copy or download it again."
+    )
+
+
+def test_a_cancelled_run_says_that_it_was_stopped() -> None:
+    assert first_words(empty()).startswith(
+        "The run was stopped before it was done, so nothing could be analysed."
+    )
+
+
+def test_a_run_over_a_part_of_the_video_says_so_and_speaks_of_that_part() -> None:
+    found = insights(part())
+    asked = found["asked"]
+    assert (asked["start_ms"], asked["end_ms"], asked["whole"]) == (20_000, 50_000, False)
+    assert asked["looked_for"] == ["shots", "speech", "the file's own captions"]
+    assert "faces" in asked["left_out"]
+    assert first_words(part()) == (
+        "This report covers only 0:20–0:50 of 1:32, and only shots, speech and the file's own captions: "
+        "nothing else was asked for."
+    )
+    assert (
+        build(Sources(part())).summary[1].text == "30 s out of 1 min 32 s of video at 1280 × 720 with sound."
+    )
+    assert [c["text"] for c in found["captions"]] == ["in time"]
+    (entry,) = found["missing"]
+    assert (entry["why"], entry["gaps"]) == ("range", [[0, 20_000], [50_000, 92_000]])
+    assert entry["reason"] == "Only 0:20–0:50 was asked for."
+
+
+def test_a_profile_that_leaves_something_out_is_no_part() -> None:
     run = complete()
-    params = {"from_ms": 10_000, "to_ms": 60_000}
-    run.manifest = {**run.manifest, "profile": {"components": {"probe": {"params": params}}}}
-    (entry,) = insights(run)["missing"]
-    assert (entry["why"], entry["gaps"]) == ("range", [[0, 10_000], [60_000, 92_000]])
-    assert entry["reason"] == "Only 0:10–1:00 was asked for."
+    run.manifest = manifest({n: summarised(n) for n in STAGES if n != "faces"})
+    found = insights(run)
+    assert found["asked"]["left_out"] == ["faces"]
+    assert {s["kind"] for s in found["summary"]} == {"found"}
+
+
+def test_what_an_added_component_found_is_told_by_its_shape() -> None:
+    brightness, flashes = insights(added())["others"]
+    assert brightness["series"] == [
+        {"name": "brightness", "points": 92, "least": 0, "mean": 29.6739, "most": 60}
+    ]
+    items = [(i["start_ms"], i["end_ms"], i["text"], i["facts"]) for i in flashes["items"]]
+    assert items == [
+        (10_000, 12_000, "café light", {"strength": 0.25}),
+        (30_000, 60_000, "Middle part", {"mood": "tense"}),
+        (40_000, 41_000, "strobe", {"strength": 0.5}),
+        (70_000, 70_500, "café light", {"strength": 0.75}),
+    ]
+    assert flashes["values"] == {"threshold": 0.25, "colours": ["red", "white"]}
+    assert flashes["arrays"] == {"embedding": "float16 [3, 8]"}
+    assert flashes["evidence"]["digest"] == digest("resultflashes")
+
+
+@pytest.mark.parametrize(
+    ("artifact", "items", "series", "values"),
+    [
+        (Artifact({"t_ms": i64([5, 9])}, {"words": ["a", "b"]}), [(5, 5, "a"), (9, 9, "b")], [], {}),
+        (Artifact({"motion_ms": i64([0, 9]), "motion": f32([1, 2])}), [], ["motion"], {}),
+        (Artifact({}, {"silent_spans": [[0, 5], [7, 9]]}), [(0, 5, "silent spans"), (7, 9, "silent spans")], [], {}),
+        (Artifact({}, {"size": [1280, 720], "line": [[1, 2]]}), [], [], {"size": [1280, 720], "line": [[1, 2]]}),
+        (Artifact({"start_ms": i64([]), "rms": f32([])}), [], [], {}),
+        (Artifact({}, {"blob": "x" * 9000}), [], [], {"blob": "a str, 9,002 characters as JSON: see the result"}),
+    ],
+)  # fmt: skip
+def test_shapes_of_results_that_nobody_foresaw(
+    artifact: Artifact, items: list[tuple[int, int, str]], series: list[str], values: dict[str, Any]
+) -> None:
+    run = added()
+    run.artifacts["flashes"] = artifact
+    found = insights(run)["others"][1]
+    assert [(i["start_ms"], i["end_ms"], i["text"]) for i in found["items"]] == items
+    assert [s["name"] for s in found["series"]] == series
+    assert found["values"] == values
 
 
 @pytest.mark.parametrize("name", complete().artifacts)
@@ -161,8 +286,10 @@ def test_a_silent_video_is_no_failure() -> None:
     assert [m["why"] for m in found["missing"]] == ["no_stream"]
     assert found["transcript"] == found["sounds"] == []
     assert found["loudness"] is None
-    assert "without sound" in build(Sources(silent())).summary[0].text
-    assert not any("Not everything" in s.text for s in build(Sources(silent())).summary)
+    summary = build(Sources(silent())).summary
+    assert "the file has no sound, so there was nothing to hear." in summary[0].text
+    assert not any(s.kind == "problem" for s in summary)
+    assert "no pictures" in build(Sources(sightless())).summary[0].text
 
 
 def test_a_run_that_made_nothing_still_gives_every_file() -> None:

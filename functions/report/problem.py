@@ -1,0 +1,81 @@
+"""What is wrong, told of the video before anything else. The components' own words stay in ``missing``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from functions.report.insights import Asked, Missing
+from functions.report.kinds import kinds, spoken
+from functions.report.missing import ABOUT_THE_FILE, parted
+from functions.report.words import clock, listed, span_length
+
+CAUSES = {
+    "ModelUnavailable": "the weights of a model are not on this machine",
+    "ModelDigestMismatch": "a file of a model is not the one that it should be",
+    "ModelFailure": "a model failed while it ran",
+    "ResourceExhausted": "the memory or the time did not suffice",
+    "WorkerDied": "a process of the analysis ended before it was done",
+    "StoreFailure": "a result could not be stored",
+    "NoSpaceLeft": "there was no space left to store results",
+}
+STEP = "a step of the analysis failed"
+CUT_OFF = re.compile(r"the header says (\d+) ms, but the streams hold (\d+) ms")
+NAMED_SPANS = 3
+
+
+class Problem(NamedTuple):
+    """``what`` is wrong and what is therefore missing, in one sentence; ``to_do``: sentences, commands between backticks."""
+
+    what: str
+    to_do: str
+
+
+def problem(missing: Sequence[Missing], asked: Asked) -> Problem | None:
+    """The one thing to read first; None when all that was asked for is there."""
+    failed = [m for m in missing if m.why == "failed" or (m.why == "gaps" and m.error_code)]
+    told = next((m for m in failed if m.error_code in ABOUT_THE_FILE), None)
+    lost = _lost(missing, asked)
+    if told is not None:
+        return Problem(f"{parted(told.reason)[0]}, so {lost}.", told.what_to_do)
+    if failed:
+        causes = dict.fromkeys(CAUSES.get(m.error_code or "", STEP) for m in failed)
+        remedies = dict.fromkeys(m.what_to_do for m in failed)
+        return Problem(f"The file could be read, but {listed(list(causes))}, so {lost}.", " ".join(remedies))
+    if stopped := [m for m in missing if m.why in ("cancelled", "blocked")]:
+        return Problem(f"The run was stopped before it was done, so {lost}.", stopped[0].what_to_do)
+    if damaged := [m for m in missing if m.why == "damaged"]:
+        return _damage(damaged)
+    gaps = [m for m in missing if m.why == "gaps"]
+    return (
+        Problem(f"Parts of the video could not be analysed, so {lost}.", gaps[0].what_to_do) if gaps else None
+    )
+
+
+def _lost(missing: Iterable[Missing], asked: Asked) -> str:
+    """What the report lacks, as the rest of a sentence."""
+    whole = kinds(n for m in missing if m.why in ("failed", "blocked", "cancelled") for n in m.components)
+    if asked.looked_for and set(whole) >= set(asked.looked_for):
+        return "nothing could be analysed"
+    parts = [(kinds(m.components), m.gaps) for m in missing if m.why == "gaps"]
+    partly = [f"{listed(spoken(names))} {_when(gaps)}" for names, gaps in parts if names]
+    lacks = [*spoken(whole), *partly]
+    return f"the report lacks {listed(lacks)}" if lacks else "the report may lack something"
+
+
+def _when(gaps: Sequence[tuple[int, int]]) -> str:
+    if not gaps or len(gaps) > NAMED_SPANS:
+        return "in parts of the video"
+    return "at " + listed([f"{clock(s)}–{clock(e)}" for s, e in gaps])
+
+
+def _damage(damaged: Sequence[Missing]) -> Problem:
+    for entry in damaged:
+        said = CUT_OFF.fullmatch(entry.reason)
+        if said and int(said[2]) < int(said[1]):
+            whole, there = (span_length(int(ms)) for ms in said.groups())
+            what = f"The file is cut off: it should last {whole} but holds only {there}, so the report covers only that."
+            return Problem(what, "Copy or download it again.")
+    what = "The file is damaged, so what belongs to the damaged part is missing or may be wrong."
+    return Problem(what, damaged[0].what_to_do)
