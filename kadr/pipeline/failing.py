@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from kadr.contracts.errors import InvalidObject, ObjectMissing
 from kadr.contracts.keys import jcs
 from kadr.contracts.run import Failure
 from kadr.pipeline.messages import Finished
@@ -40,7 +41,7 @@ def write_failure(
 
 
 def makers_of_expired(store: ObjectStore, state: RunState, spec: TaskSpec) -> list[Task]:
-    """Tasks that made inputs of ``spec`` whose arrays are not in the store any more."""
+    """Tasks that made inputs of ``spec`` which are not in the store any more, or without their arrays."""
     keys = {i.key for i in spec.inputs if i.key is not None}
     return [
         task
@@ -52,4 +53,7 @@ def makers_of_expired(store: ObjectStore, state: RunState, spec: TaskSpec) -> li
 
 def _expired(store: ObjectStore, spec: TaskSpec, task: Task, key: str, digest: str) -> bool:
     result = ResultId(spec.owner, spec.video_id, task.component, key, digest)
-    return bool(read_header(store, result)["arrays"]) and not store.exists(result.npz)
+    try:
+        return bool(read_header(store, result)["arrays"]) and not store.exists(result.npz)
+    except (ObjectMissing, InvalidObject):
+        return True

@@ -2,46 +2,97 @@
 
 from __future__ import annotations
 
-import math
+import json
 import os
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from kadr.contracts.component import Frames
 from kadr.contracts.errors import InvalidProfile
-from kadr.contracts.keys import jcs, sha256_json
+from kadr.contracts.faults import faults, inexact, meant
+from kadr.contracts.keys import sha256_json
 from kadr.contracts.packs import pack_item
 from kadr.contracts.profile import Chosen, NormalProfile, Profile
+from kadr.pipeline import catalogue as catalogues
 from kadr.pipeline.catalogue import FRAMES_FROM, Catalogue, Entry, ReadEntry
 
 FOLDER = Path(__file__).parents[1] / "profiles"
-SAMPLING = ("fps", "long_side")
+SAMPLING: Mapping[str, Any] = {
+    "fps": {"type": "number", "exclusiveMinimum": 0},
+    "long_side": {"type": "integer", "exclusiveMinimum": 0},
+}
+"""Parameters, and their schemas, of every component that reads frames sampled in time."""
 
 Signature = Callable[[str], str]
 """A model's name to its signature. Raises InvalidProfile for a model without a card."""
 
 
 def load_profile(name_or_path: str) -> Profile:
-    """The built-in profile of that name, or the TOML/JSON file at that path. Raises InvalidProfile."""
+    """The built-in profile of that name, or the TOML/JSON file at that path. Raises InvalidProfile with every fault."""
     path = FOLDER / f"{name_or_path}.toml"
     if not os.path.isfile(path):
         path = Path(name_or_path)
     if not os.path.isfile(path):
-        known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.toml")))
+        known = sorted(p.stem for p in FOLDER.glob("*.toml"))
         raise InvalidProfile(
-            f"there is no profile {name_or_path!r}: name one of {known}, or a .toml or .json file"
+            f"there is no profile {name_or_path!r}{meant(name_or_path, known)} "
+            f"Name one of {', '.join(known)}, or a .toml or .json file"
         )
+    written = {"name": path.stem, **_read(path)}
+    if found := _misspelt(written):
+        raise _faulty(path, found)
+    profile = Profile.model_validate(written)
+    if path.parent != FOLDER and (found := list(_own_faults(profile, catalogues.load()))):
+        raise _faulty(path, found)
+    return profile
+
+
+def _read(path: Path) -> dict[str, Any]:
+    kind = "JSON" if path.suffix == ".json" else "TOML"
     try:
         text = path.read_text(encoding="utf-8")
-        if path.suffix == ".json":
-            return Profile.model_validate_json(text)
-        return Profile.model_validate({"name": path.stem, **tomllib.loads(text)})
-    except (OSError, ValueError, ValidationError) as error:
-        raise InvalidProfile(f"profile {path}: {error}") from error
+        written = json.loads(text) if kind == "JSON" else tomllib.loads(text)
+    except OSError as error:
+        raise _faulty(path, [f"cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise _faulty(path, ["is not UTF-8 text"]) from error
+    except (ValueError, RecursionError) as error:
+        raise _faulty(path, [f"is not valid {kind}: {error}"]) from error
+    if not isinstance(written, dict):
+        raise _faulty(path, ['is not a table of names and values, such as {"components": ["ocr"]}'])
+    return written
+
+
+def _faulty(path: Path, found: Iterable[str]) -> InvalidProfile:
+    return InvalidProfile("\n".join(f"profile {path}: {fault}" for fault in found))
+
+
+def _misspelt(written: Mapping[str, Any]) -> list[str]:
+    """What of a profile's file is not as a profile is written."""
+    schema = Profile.model_json_schema()
+    known = [*schema["properties"]]
+    listed = f"a profile may have {', '.join(known)}"
+    found = [f"there is no key {k!r}{meant(k, known)} ({listed})" for k in written if k not in known]
+    if "components" not in written:
+        found.append('components is missing: list what to compute, such as components = ["speech", "ocr"]')
+    return found + faults(schema, written)
+
+
+def _own_faults(profile: Profile, catalogue: Catalogue) -> Iterator[str]:
+    """What of a profile's file cannot be met, or would say nothing."""
+    found = [*_unknown(profile, catalogue)]
+    yield from found
+    if found:
+        return
+    names = components_of(profile, catalogue)
+    yield from _problems(profile, names, catalogue)
+    for name in sorted(n for n in profile.set if n not in names and catalogue.components[n].scope != "run"):
+        yield f"set.{name}: {absent(name, names)}"
+    if "required" in profile.model_fields_set:
+        for name in (n for n in profile.required if n not in names):
+            yield f"required: {absent(name, names)}"
 
 
 def with_settings(profile: Profile, settings: Mapping[str, Mapping[str, Any]]) -> Profile:
@@ -58,16 +109,14 @@ def only(profile: Profile, components: Iterable[str]) -> Profile:
 
 
 def normalise(profile: Profile, catalogue: Catalogue, signature: Signature) -> NormalProfile:
-    """Complete and check ``profile``. Raises InvalidProfile naming the component, parameter and value at fault."""
+    """Complete and check ``profile``. Raises InvalidProfile naming each component, parameter and value at fault."""
     known = catalogue.components
-    names = _closure(profile.components, catalogue)
-    _check_names(profile, names, catalogue)
+    names = components_of(profile, catalogue)
+    if found := [*_unknown(profile, catalogue)] or [*_problems(profile, names, catalogue)]:
+        raise InvalidProfile("\n".join(found))
     chosen = {n: _choose(known[n], profile.set.get(n, {})) for n in names if n != FRAMES_FROM}
     if FRAMES_FROM in names:
-        packs = _packs(chosen, catalogue)
-        chosen[FRAMES_FROM] = _choose(
-            known[FRAMES_FROM], {**profile.set.get(FRAMES_FROM, {}), "packs": packs}
-        )
+        chosen[FRAMES_FROM] = _choose(known[FRAMES_FROM], {"packs": _packs(chosen, catalogue)})
     with_models = {
         n: c.model_copy(update={"models": {m: signature(m) for m in models_of(known[n], c.params)}})
         for n, c in sorted(chosen.items())
@@ -78,19 +127,59 @@ def normalise(profile: Profile, catalogue: Catalogue, signature: Signature) -> N
     )
 
 
-def _check_names(profile: Profile, names: Iterable[str], catalogue: Catalogue) -> None:
+def components_of(profile: Profile, catalogue: Catalogue) -> list[str]:
+    """Names of all that ``profile`` runs: what it lists and what that reads, report apart. Raises InvalidProfile."""
+    if unknown := [_no_component(n, catalogue) for n in profile.components if n not in catalogue.components]:
+        raise InvalidProfile("\n".join(unknown))
+    return _closure(profile.components, catalogue)
+
+
+def absent(name: str, names: Collection[str]) -> str:
+    return f"{name} is not in this run, which has {', '.join(sorted(names))}"
+
+
+def _no_component(name: str, catalogue: Catalogue) -> str:
     known = catalogue.components
-    if unknown := sorted({*profile.set, *profile.required} - set(known)):
-        raise InvalidProfile(f"there is no component {unknown[0]!r}: known are {', '.join(sorted(known))}")
-    for name in sorted(n for n in profile.set if known[n].scope == "run"):
-        raise InvalidProfile(
-            f"{name} has no parameters to set: it is made of every closed run, in the same way each time"
-        )
+    return f"there is no component {name!r}{meant(name, known)} (known are {', '.join(sorted(known))})"
+
+
+def _unknown(profile: Profile, catalogue: Catalogue) -> Iterator[str]:
+    named = dict.fromkeys([*profile.components, *profile.required, *profile.set])
+    return (_no_component(name, catalogue) for name in named if name not in catalogue.components)
+
+
+def _problems(profile: Profile, names: Collection[str], catalogue: Catalogue) -> Iterator[str]:
+    """Why a run of ``names`` with these parameters cannot be. All names are known."""
     if not names:
         made = ", ".join(profile.components)
-        raise InvalidProfile(
-            f"nothing is left to compute: {made} is made of what others find, so name others"
+        yield f"nothing is left to compute: {made} is made of what others find, so name others"
+    for name, params in profile.set.items():
+        yield from _param_faults(catalogue.components[name], params)
+    for name in names:
+        reads = catalogue.components[name].reads
+        if reads and all(r.optional and r.component not in names for r in reads):
+            sources = ", ".join(r.component for r in reads if r.component)
+            yield f"{name} is made of {sources}, and none of them is in the run: name one beside it"
+
+
+def _param_faults(entry: Entry, params: Mapping[str, Any]) -> Iterator[str]:
+    if entry.scope == "run":
+        yield (
+            f"{entry.name} has no parameters to set: it is made of every closed run, in the same way each time"
         )
+        return
+    if entry.name == FRAMES_FROM:
+        yield f"{entry.name} has no parameters to set: set fps or long_side of the components that read frames"
+        return
+    known = {**(SAMPLING if _sampled(entry) else {}), **entry.params.get("properties", {})}
+    for name in (n for n in params if n not in known):
+        has = f"it has {', '.join(sorted(known))}" if known else "it has none"
+        yield f"{entry.name} has no parameter {name!r}{meant(name, known)} ({has})"
+    given = {name: value for name, value in params.items() if name in known}
+    if vague := [fault for name, value in given.items() for fault in inexact(value, f"{entry.name}.{name}")]:
+        yield from vague
+    elif given:
+        yield from faults({**entry.params, "properties": known}, given, entry.name)
 
 
 def config_hash(profile: NormalProfile) -> str:
@@ -118,10 +207,7 @@ def _closure(wanted: Iterable[str], catalogue: Catalogue) -> list[str]:
         name = open_names.pop()
         if name in found:
             continue
-        entry = catalogue.components.get(name)
-        if entry is None:
-            known = ", ".join(sorted(catalogue.components))
-            raise InvalidProfile(f"there is no component {name!r}: known are {known}")
+        entry = catalogue.components[name]
         found[name] = None
         open_names += [r.component for r in entry.reads if r.component and not r.optional]
         open_names += [entry.plan] if entry.plan else []
@@ -138,57 +224,19 @@ def _packs(chosen: Mapping[str, Chosen], catalogue: Catalogue) -> list[dict[str,
     return [pack for _, pack in sorted({p["name"]: p for p in reads}.items())]
 
 
+def _sampled(entry: Entry) -> ReadEntry | None:
+    """The read whose sampling a profile may change."""
+    return next((r for r in entry.reads if r.kind == "frames" and r.size is None and r.fps is not None), None)
+
+
 def _choose(entry: Entry, given: Mapping[str, Any]) -> Chosen:
+    """Every parameter of ``entry`` spelt out; ``given`` is known to be valid."""
     properties = entry.params.get("properties", {})
-    sampled = next(
-        (r for r in entry.reads if r.kind == "frames" and r.size is None and r.fps is not None), None
-    )
+    sampled = _sampled(entry)
     sampling = {k: v for k, v in given.items() if sampled and k in SAMPLING and k not in properties}
     params = {k: v for k, v in given.items() if k not in sampling}
-    _check_sampling(entry, sampling)
     complete = {n: p["default"] for n, p in properties.items() if "default" in p} | params
-    _validate(entry, params, sampled is not None)
-    frames = None
-    if sampled is not None:
-        pack = frames_of(sampled, sampling)
-        frames = {k: pack[k] for k in SAMPLING}
-    return Chosen(params=complete, frames=frames)
-
-
-def _check_sampling(entry: Entry, sampling: Mapping[str, Any]) -> None:
-    kinds = {"fps": (int, float), "long_side": (int,)}
-    for name, value in sampling.items():
-        number = isinstance(value, kinds[name]) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or value <= 0:
-            wanted = "a whole number of pixels" if name == "long_side" else "a number of frames a second"
-            raise InvalidProfile(f"{entry.name}.{name}: {value!r} is not {wanted} above 0")
-
-
-def _check_exact(entry: Entry, params: Mapping[str, Any]) -> None:
-    """Parameters are hashed into keys: what canonical JSON cannot say (NaN, integers beyond 2^53) is refused."""
-    for name, value in params.items():
-        try:
-            jcs(value)
-        except ValueError as error:
-            raise InvalidProfile(f"{entry.name}.{name}: {value!r} cannot be used: {error}") from error
-
-
-def _validate(entry: Entry, params: Mapping[str, Any], sampled: bool) -> None:
-    properties = entry.params.get("properties", {})
-    for name in params:
-        if name not in properties:
-            names = sorted([*properties, *(SAMPLING if sampled else ())])
-            raise InvalidProfile(
-                f"{entry.name} has no parameter {name!r}: it has {', '.join(names) or 'none'}"
-            )
-    if not params:
-        return
-    _check_exact(entry, params)
-    from jsonschema import (
-        Draft202012Validator,
-    )  # here, because only given parameters need it and it is slow to import
-
-    error = next(iter(Draft202012Validator(entry.params).iter_errors(dict(params))), None)
-    if error is not None:
-        where = ".".join([entry.name, *(str(p) for p in error.path)])
-        raise InvalidProfile(f"{where}: {error.message}")
+    if sampled is None:
+        return Chosen(params=complete)
+    pack = frames_of(sampled, sampling)
+    return Chosen(params=complete, frames={k: pack[k] for k in SAMPLING})

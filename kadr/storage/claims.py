@@ -39,6 +39,12 @@ class FileClaims:
                     os.close(handle)
         return FileClaim(handle, path) if held else None
 
+    def sweep(self) -> None:
+        """Remove the files of claims whose holders were killed."""
+        for path in self._folder.glob("*.lock"):
+            if (claim := self.take(path.stem)) is not None:
+                claim.release()
+
 
 class FileClaim:
     """A held claim; releasing removes its file while the lock is still held, so that none pile up."""

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from kadr.contracts.errors import NoSpaceLeft, ObjectMissing, StoreFailure
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+PLACINGS = 5
 ABANDONED_S = 60
 """A temporary file that nobody holds is left alone until it is this old: its maker may be about to lock it."""
 
@@ -95,8 +96,14 @@ class FileStore:
 
     def _place(self, source: Path, target: Path) -> None:
         self._make_root()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        source.replace(target)
+        for attempt in range(PLACINGS):
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                source.replace(target)
+                return
+            except FileNotFoundError:  # the folder was empty, and a deletion took it away meanwhile
+                if attempt == PLACINGS - 1:
+                    raise
 
     def get(self, name: str) -> bytes:
         with translated(name):
@@ -125,9 +132,19 @@ class FileStore:
         with translated(name):
             return self._path(name).stat().st_mtime_ns // 1_000_000
 
-    def delete(self, name: str) -> None:
+    def size(self, name: str) -> int:
         with translated(name):
-            self._path(name).unlink(missing_ok=True)
+            return self._path(name).stat().st_size
+
+    def delete(self, name: str) -> None:
+        path = self._path(name)
+        with translated(name):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):  # the first folder that holds something else ends it
+            for folder in path.parents:
+                if folder == self.root:
+                    break
+                folder.rmdir()
 
 
 def _may_hold(folder: str, prefix: str) -> bool:

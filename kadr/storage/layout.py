@@ -18,13 +18,28 @@ _MARK = re.compile(
 )
 
 
+_RESULT = re.compile(
+    r"^results/[^/]+/(?P<video_id>[^/]+)/(?P<component>[^/]+)/(?P<key>[0-9a-f]{64})/(?P<digest>[0-9a-f]{64})\.(?:json|npz)$"
+)
+
+
+def videos_prefix(owner: str) -> str:
+    return f"videos/{owner}/"
+
+
 def video_prefix(owner: str, video_id: str) -> str:
-    return f"videos/{owner}/{video_id}/"
+    return f"{videos_prefix(owner)}{video_id}/"
 
 
 def video_reference(owner: str, video_id: str) -> str:
     """Where the bytes lie when they are the user's own file, read in place and never copied."""
     return f"{video_prefix(owner, video_id)}source.ref.json"
+
+
+def video_id_of_reference(name: str) -> str | None:
+    """The video id in the name of a :func:`video_reference`; None for other objects of videos."""
+    parts = name.split("/")
+    return parts[2] if len(parts) == 4 and parts[3] == "source.ref.json" else None
 
 
 def run_marker(owner: str, video_id: str, run_id: str) -> str:
@@ -35,8 +50,12 @@ def run_markers(owner: str, video_id: str) -> str:
     return f"{video_prefix(owner, video_id)}runs/"
 
 
+def aliases_prefix(owner: str) -> str:
+    return f"aliases/{owner}/"
+
+
 def alias_prefix(owner: str, source_hash: str) -> str:
-    return f"aliases/{owner}/{source_hash}/"
+    return f"{aliases_prefix(owner)}{source_hash}/"
 
 
 def alias(owner: str, source_hash: str, video_id: str) -> str:
@@ -51,8 +70,12 @@ def video_id_of(alias: str) -> str:
     return parts[3].removesuffix(".json")
 
 
+def all_results_prefix(owner: str) -> str:
+    return f"results/{owner}/"
+
+
 def results_prefix(owner: str, video_id: str, component: str, key: str | None = None) -> str:
-    base = f"results/{owner}/{video_id}/{component}/"
+    base = f"{all_results_prefix(owner)}{video_id}/{component}/"
     return f"{base}{key}/" if key else base
 
 
@@ -62,6 +85,12 @@ def result_json(owner: str, video_id: str, component: str, key: str, digest: str
 
 def result_npz(owner: str, video_id: str, component: str, key: str, digest: str) -> str:
     return f"{results_prefix(owner, video_id, component, key)}{digest}.npz"
+
+
+def parse_result(name: str) -> tuple[str, str, str, str] | None:
+    """(video id, component, key, digest) of a result's JSON or NPZ; None for other names."""
+    found = _RESULT.match(name)
+    return found and (found["video_id"], found["component"], found["key"], found["digest"])
 
 
 def requests_prefix(owner: str, beginning: str = "") -> str:

@@ -37,6 +37,10 @@ class ObjectStore(Protocol):
         """When the object was written, by the store's clock, in ms since the epoch. Raises ObjectMissing."""
         ...
 
+    def size(self, name: str) -> int:
+        """Its bytes. Raises ObjectMissing."""
+        ...
+
     def delete(self, name: str) -> None:
         """Remove the object; nothing happens if it is not there."""
         ...

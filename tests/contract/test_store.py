@@ -31,6 +31,7 @@ def test_put_then_get(store: ObjectStore) -> None:
     with store.local("a/b/c.json") as path:
         assert path.read_bytes() == b"two"
     assert store.modified_ms("a/b/c.json") > 1_600_000_000_000
+    assert store.size("a/b/c.json") == 3
 
 
 def test_put_file_moves_it_in(store: ObjectStore) -> None:
@@ -42,7 +43,7 @@ def test_put_file_moves_it_in(store: ObjectStore) -> None:
 
 
 def test_missing_objects(store: ObjectStore) -> None:
-    for ask in (store.get, store.modified_ms):
+    for ask in (store.get, store.modified_ms, store.size):
         with pytest.raises(ObjectMissing, match="nowhere/at/all"):
             ask("nowhere/at/all")
     with pytest.raises(ObjectMissing), store.local("nowhere"):
