@@ -21,7 +21,7 @@ from platformdirs import user_cache_path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.bench.truth import cuts, speakers, words  # noqa: E402 - the script runs from anywhere
+from tests.bench.truth import cuts, letters, sounds, speakers, things, words  # noqa: E402 - the script runs from anywhere
 from tests.bench.truth.kadr_runs import Runs  # noqa: E402
 from tests.bench.truth.line import Line, briefly, markdown  # noqa: E402
 from tests.bench.truth.packages import DataMissing, unpacked  # noqa: E402
@@ -42,6 +42,10 @@ MEASURES = (
     Measure("wer", words.PACKAGES, words.wer),
     Measure("language", words.PROMPT_PACKAGES, words.languages),
     Measure("shots", cuts.PACKAGES, cuts.shots),
+    Measure("ocr", letters.PACKAGES, letters.ocr),
+    Measure("sounds", sounds.PACKAGES, sounds.sounds),
+    Measure("detection", things.PACKAGES, things.detection),
+    Measure("tracking", things.PACKAGES, things.tracking),
 )
 
 

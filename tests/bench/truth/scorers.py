@@ -5,6 +5,7 @@
 This file is both sides: ``ask`` starts it in the other environment, where ``MEASURES`` answers.
 """
 
+# mypy: disable-error-code="import-not-found, import-untyped"
 from __future__ import annotations
 
 import contextlib
@@ -49,8 +50,8 @@ def diarisation(question: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     ``der`` counts everything, overlapping speech too; ``der_collar`` leaves out 250 ms on either side of each border
     of the truth (``collar`` of pyannote.metrics is the sum of both), ``der_single`` overlapping speech besides.
     """
-    from pyannote.core import Segment, Timeline  # type: ignore[import-not-found]
-    from pyannote.metrics.diarization import DiarizationErrorRate  # type: ignore[import-not-found]
+    from pyannote.core import Segment, Timeline
+    from pyannote.metrics.diarization import DiarizationErrorRate
 
     metrics = {
         "der": DiarizationErrorRate(),
@@ -73,7 +74,7 @@ def diarisation(question: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 def voice(question: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """Detection error of ``found`` against ``truth`` (both as turns), its parts, precision and recall, no collar."""
     from pyannote.core import Segment, Timeline
-    from pyannote.metrics.detection import (  # type: ignore[import-not-found]
+    from pyannote.metrics.detection import (
         DetectionErrorRate,
         DetectionPrecision,
         DetectionRecall,
@@ -103,7 +104,114 @@ def _annotation(turns: Turns, uri: str) -> Any:
     return made
 
 
-MEASURES: dict[str, Callable[[Any], dict[str, float]]] = {"diarisation": diarisation, "voice": voice}
+def detection(question: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """COCO's mean average precision over pictures of ``truth`` and ``found`` boxes, and recall by the things' height."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    labels = sorted({b["label"] for one in question for b in one["truth"]})
+    ids = {label: i + 1 for i, label in enumerate(labels)}
+    truth = COCO()
+    truth.dataset = {
+        "info": {},
+        "images": [{"id": i} for i in range(len(question))],
+        "categories": [{"id": i, "name": label} for label, i in ids.items()],
+        "annotations": [],
+    }
+    found = []
+    for image, one in enumerate(question):
+        for b in one["truth"]:
+            x, y, w, h = _corner_and_size(b["box"])
+            number = len(truth.dataset["annotations"]) + 1
+            truth.dataset["annotations"].append(
+                {"id": number, "image_id": image, "category_id": ids[b["label"]], "bbox": [x, y, w, h],
+                 "area": w * h, "iscrowd": 0}
+            )  # fmt: skip
+        found += [
+            {"image_id": image, "category_id": ids[b["label"]], "bbox": _corner_and_size(b["box"]), "score": b["score"]}
+            for b in one["found"] if b["label"] in ids
+        ]  # fmt: skip
+    truth.createIndex()
+    judge = COCOeval(truth, truth.loadRes(found), "bbox")
+    judge.evaluate()
+    judge.accumulate()
+    judge.summarize()
+    names = {"map": 0, "AP at IoU 0.5": 1, "recall (at most 100)": 8}
+    return {name: float(judge.stats[at]) for name, at in names.items()} | _recall(question)
+
+
+def _recall(question: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Share of the things of each ``height`` (if they have one) that a box of their class covers with IoU 0.5."""
+    hits: dict[int, list[bool]] = {}
+    for one in question:
+        for b in (b for b in one["truth"] if "height" in b):
+            hit = any(f["label"] == b["label"] and _iou(f["box"], b["box"]) >= 0.5 for f in one["found"])
+            hits.setdefault(b["height"], []).append(hit)
+    return {f"recall at {height} px": sum(found) / len(found) for height, found in sorted(hits.items())}
+
+
+def tracking(question: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, float]:
+    """HOTA and CLEAR MOT over films, each a list of moments of ``truth`` and ``found`` boxes with their tracks."""
+    from trackeval.metrics import CLEAR, HOTA
+
+    hota, clear = HOTA(), CLEAR()
+    films = [_trackeval_data(film) for film in question]
+    whole = hota.combine_sequences({str(i): hota.eval_sequence(f) for i, f in enumerate(films)})
+    mot = clear.combine_sequences({str(i): clear.eval_sequence(f) for i, f in enumerate(films)})
+    answer = {
+        name.lower() if name == "HOTA" else name: float(whole[name].mean())
+        for name in ("HOTA", "DetA", "AssA")
+    }
+    answer["MOTA"] = float(mot["MOTA"])
+    answer["identity switches"] = float(mot["IDSW"])
+    return answer | {"recall": float(mot["CLR_Re"]), "precision": float(mot["CLR_Pr"])}
+
+
+def _trackeval_data(film: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    import numpy as np
+
+    sides = {}
+    for side in ("truth", "found"):
+        known = sorted({b["track"] for moment in film for b in moment[side]})
+        sides[side] = (
+            [np.array([known.index(b["track"]) for b in moment[side]], int) for moment in film],
+            len(known),
+        )
+    alike = [
+        np.array([[_iou(a["box"], b["box"]) if a["label"] == b["label"] else 0.0 for b in m["found"]] for a in m["truth"]],
+                 float).reshape(len(m["truth"]), len(m["found"]))
+        for m in film
+    ]  # fmt: skip
+    return {
+        "num_timesteps": len(film),
+        "gt_ids": sides["truth"][0],
+        "tracker_ids": sides["found"][0],
+        "similarity_scores": alike,
+        "num_gt_ids": sides["truth"][1],
+        "num_tracker_ids": sides["found"][1],
+        "num_gt_dets": sum(len(m["truth"]) for m in film),
+        "num_tracker_dets": sum(len(m["found"]) for m in film),
+    }
+
+
+def _corner_and_size(box: Sequence[float]) -> list[float]:
+    x1, y1, x2, y2 = box
+    return [x1, y1, x2 - x1, y2 - y1]
+
+
+def _iou(a: Sequence[float], b: Sequence[float]) -> float:
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    shared = max(0.0, width) * max(0.0, height)
+    both = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
+    return shared / (both - shared) if shared else 0.0
+
+
+MEASURES: dict[str, Callable[[Any], dict[str, float]]] = {
+    "diarisation": diarisation,
+    "voice": voice,
+    "detection": detection,
+    "tracking": tracking,
+}
 
 
 if __name__ == "__main__":
