@@ -96,7 +96,11 @@ def _remedy(error: Mapping[str, Any]) -> str:
 def parted(message: str) -> tuple[str, str]:
     """What is wrong, and the advice after it as sentences (or ""); what stands in parentheses is left out."""
     what, _, advice = re.sub(r" \([^)]*\)", "", message).partition(": ")
-    return what, f"{advice[0].upper()}{advice[1:].rstrip('.')}." if advice else ""
+    return _capital(what), f"{_capital(advice).rstrip('.')}." if advice else ""
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _blocked(blocked: Iterable[tuple[str, Mapping[str, Any]]], failed: bool) -> Iterator[Missing]:

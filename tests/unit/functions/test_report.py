@@ -161,6 +161,11 @@ def first_words(run: MemoryRun) -> str:
             "Copy or download it again.",
         ),
         (
+            "the part asked for begins at 90 s, but the video is only 66 s long: choose an earlier --from",
+            "The part asked for begins at 90 s, but the video is only 66 s long, so nothing could be analysed. "
+            "Choose an earlier --from.",
+        ),
+        (
             "The file is empty (0 bytes)",
             "The file is empty, so nothing could be analysed. Check that the file plays from beginning to end; "
             "a copy made anew may help.",
