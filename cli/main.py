@@ -22,6 +22,7 @@ COMMANDS = {
     "plan": ("cli.plan", "Say what an analysis would compute, why, and what it would cost."),
     "show": ("cli.show", "Show a run: what was found, what is missing and why, where to look."),
     "verify": ("cli.verify", "Make a run's results again and compare them with what it recorded."),
+    "export": ("cli.export", "Write captions, tables, timelines and more for other programs."),
     "gc": ("cli.gc", "Remove what nobody needs: expired intermediates, old runs, results of no run."),
     "models": ("cli.models", "List, fetch and check model weights."),
     "new-component": ("cli.new_component", "Write a new component that already runs, with its test."),

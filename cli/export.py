@@ -1,0 +1,225 @@
+"""``kadr export``: what a run found, in formats that other programs read."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from cli import outputs
+from cli.compose import Machine
+from cli.show import Seen, find, places
+from cli.text import printable
+from exports.formats import FORMATS
+from exports.source import Exported, Options, Source
+from kadr.contracts.artifact import Artifact
+from kadr.contracts.errors import InvalidObject, KadrError, NoSpaceLeft, ObjectMissing, StoreFailure
+from kadr.contracts.run import Request
+from kadr.pipeline.closing import read_manifest
+from kadr.pipeline.render import StoredRun
+from kadr.storage.files import FileStore, temporary
+
+MAJOR = "1."
+"""Of the insights that the formats are made from."""
+STEM_BYTES = 120
+STANDARD_OUTPUT = "-"
+TRACKS = list(dict.fromkeys(t for f in FORMATS.values() for t in f.tracks))
+ABOUT = "\b\n" + "\n".join(f"{name:<11} {f.about}" for name, f in FORMATS.items())
+
+
+class WouldReplace(KadrError):
+    """A file is there already and holds something else."""
+
+    status = 409
+
+
+@click.command("export", epilog=ABOUT)
+@click.argument("run", required=False, metavar="[RUN|VIDEO]")
+@click.option(
+    "--format",
+    "names",
+    multiple=True,
+    required=True,
+    type=click.Choice(list(FORMATS)),
+    help="May be repeated.",
+)
+@click.option(
+    "--what",
+    "what",
+    multiple=True,
+    type=click.Choice(TRACKS),
+    help="Tracks of the formats that have several.",
+)
+@click.option("--out", metavar="PATH", help="A file, a folder, or - for standard output.")
+@click.option(
+    "--speakers/--no-speakers", default=None, help="Say who speaks in captions. [webvtt: yes, srt: no]"
+)
+@click.option(
+    "--width",
+    default=160,
+    type=click.IntRange(16, 1024),
+    help="Storyboard: pixels of a picture's width. [160]",
+)
+@click.option("--force", is_flag=True, help="Replace files that hold something else.")
+def command(
+    run: str | None,
+    names: tuple[str, ...],
+    what: tuple[str, ...],
+    out: str | None,
+    speakers: bool | None,
+    width: int,
+    force: bool,
+) -> None:
+    """Write what a run found in formats that other programs read.
+
+    The run is named by its id or the beginning of it, by a VIDEO, a folder of results, or is the newest of all. A single file
+    goes to standard output, several into the folder NAME.export, unless --out says otherwise.
+    """
+    wanted = list(dict.fromkeys(names))
+    _check(wanted, what)
+    store = Machine().store
+    notes: list[str] = []
+    source = _source(store, find(store, run), notes)
+    made = [FORMATS[name].export(source, Options(what, speakers, width)) for name in wanted]
+    notes += [note for exported in made for note in exported.notes]
+    for note in dict.fromkeys(notes):
+        click.echo(printable(f"note: {note}"), err=True)
+    _hand_over(made, source.stem, out, force)
+
+
+def _check(names: list[str], what: tuple[str, ...]) -> None:
+    """Raises click.UsageError when a format that has tracks was asked for none of its own, or no format for one of them."""
+    with_tracks = {n: FORMATS[n].tracks for n in names if FORMATS[n].tracks}
+    unknown = [t for t in what if not any(t in tracks for tracks in with_tracks.values())]
+    unasked = [n for n, tracks in with_tracks.items() if what and not {*tracks} & {*what}]
+    if unknown:
+        has = (
+            "; ".join(f"{n} has {', '.join(tracks)}" for n, tracks in with_tracks.items())
+            or "they have no tracks"
+        )
+        raise click.UsageError(f"--what {unknown[0]} is in none of the formats asked for: {has}")
+    if unasked:
+        raise click.UsageError(
+            f"--what leaves {unasked[0]} empty: it has {', '.join(with_tracks[unasked[0]])}"
+        )
+
+
+def _source(store: FileStore, request: Request, notes: list[str]) -> Source:
+    """The run as exports see it. Raises ObjectMissing for one without insights, InvalidObject."""
+    seen = Seen.read(store, request)
+    files = places(store, seen)
+    if seen.state.closed is None or "insights.json" not in files:
+        missing = f"run {request.run_id} of {request.source_name} is {seen.status} and has no insights.json"
+        raise ObjectMissing(f"{missing}: `kadr analyze` of the same video with the same options makes it")
+    manifest = read_manifest(store, request, seen.state.closed.manifest)
+    stored = StoredRun(store, manifest, "", "")
+    results = _Results(stored, notes)
+    return Source(_insights(files["insights.json"]), results, _Files(files), stem(request.source_name))
+
+
+def _insights(path: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+        if not isinstance(found, dict) or not str(found["schema_version"]).startswith(MAJOR):
+            raise InvalidObject(f"{path} is not of schema version {MAJOR}x, the one that can be exported")
+    except (OSError, ValueError, KeyError) as error:
+        raise InvalidObject(f"{path} cannot be read: {type(error).__name__}: {error}") from error
+    return found
+
+
+@dataclass
+class _Results:
+    """Components' results; those that the store does not hold any more are told in ``notes``."""
+
+    run: StoredRun
+    notes: list[str]
+    known: dict[str, Artifact | None] = field(default_factory=dict)
+
+    def __call__(self, component: str) -> Artifact | None:
+        if component not in self.known:
+            try:
+                self.known[component] = self.run.artifact(component)
+            except (ObjectMissing, InvalidObject) as error:
+                self.notes.append(f"the result of {component} is left out: {error}")
+                self.known[component] = None
+        return self.known[component]
+
+
+@dataclass(frozen=True)
+class _Files:
+    paths: Mapping[str, Path]
+
+    def __call__(self, name: str) -> bytes:
+        """Raises ObjectMissing."""
+        try:
+            return self.paths[name].read_bytes()
+        except (KeyError, OSError) as error:
+            raise ObjectMissing(
+                f"the run has no {name}: `kadr analyze` of the same video makes it"
+            ) from error
+
+
+def stem(source_name: str) -> str:
+    """What the video is called in names of files: without its ending, its folder or its site, and safe everywhere."""
+    path = urlsplit(source_name).path if source_name.startswith(("http://", "https://")) else source_name
+    name = re.sub(r"[^\w .,()+@&=-]", "_", Path(path).stem).strip(" .-")
+    return name.encode()[:STEM_BYTES].decode(errors="ignore").strip() or "video"
+
+
+def _hand_over(made: list[Exported], name: str, out: str | None, force: bool) -> None:
+    """To standard output, into one file, or into a folder; nothing is written if something there would be lost."""
+    alone = made[0].alone if len(made) == 1 else None
+    if alone is not None and out in (None, STANDARD_OUTPUT):
+        sys.stdout.buffer.write(made[0].files[alone])
+        sys.stdout.buffer.flush()
+        return
+    if out == STANDARD_OUTPUT:
+        raise click.UsageError("several files do not fit on standard output: name a folder by --out")
+    target = Path(out or f"{name}.export")
+    if alone is not None and not (target.is_dir() or str(out).endswith("/")):
+        files = {target: made[0].files[alone]}
+    else:
+        files = {target / f"{name}{end}": body for exported in made for end, body in exported.files.items()}
+    _put({path: body for path, body in files.items() if not _holds(path, body)}, force)
+    for path in files:
+        click.echo(printable(str(path)))
+
+
+def _holds(path: Path, body: bytes) -> bool:
+    try:
+        return path.read_bytes() == body
+    except OSError:
+        return False
+
+
+def _put(files: Mapping[Path, bytes], force: bool) -> None:
+    """Raises WouldReplace before anything is written."""
+    taken = [path for path in files if os.path.lexists(path)]
+    if taken and not force:
+        what_to_do = "name another --out, or replace it by --force"
+        raise WouldReplace(f"{taken[0]} is there already and holds something else: {what_to_do}")
+    for path in files:
+        outputs.check_writable(path.parent)
+    for path, body in files.items():
+        _write(path, body)
+
+
+def _write(path: Path, body: bytes) -> None:
+    """Whole or not at all. Raises StoreFailure, NoSpaceLeft."""
+    try:
+        with temporary(path.parent) as (file, made):
+            file.write(body)
+            file.flush()
+            made.replace(path)
+    except OSError as error:
+        if error.errno in outputs.FULL:
+            raise NoSpaceLeft(f"no space left for {path}: free some, or name another --out") from error
+        raise StoreFailure(f"cannot write {path}: {error.strerror}; name another --out") from error
