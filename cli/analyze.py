@@ -66,6 +66,7 @@ def command(
     view: View = JsonLines() if as_json else Bars() if sys.stderr.isatty() else Lines()
     with view:
         found = resolve(videos, machine.fetcher(profile, view.note))
+        choice.check(found)
         places = outputs.folders(found, out)
         batch = Batch(machine, choice, question, refresh, view, list(map(Job, found, places)))
         batch.work(jobs)

@@ -6,7 +6,7 @@ import codecs
 import functools
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ import click
 
 from cli.compose import Machine, Question
 from cli.sources import Video
+from cli.tracker import clock
 from kadr.contracts.errors import InvalidProfile
 from kadr.contracts.profile import Profile
-from kadr.pipeline import profiles
+from kadr.pipeline import catalogue, profiles
 
+_LANGUAGE = re.compile(r"^([a-z]{2,3})(?:[-_][a-z]{2})?$")
 _CLOCK = re.compile(r"^(?:(?:(\d+):)?(\d{1,2}):)?(\d+)(?:\.(\d{1,3}))?$")
 MAX_TEXT_BYTES = 4 << 20
 OLD_ENCODINGS = ("cp1252", "cp1251")
@@ -42,19 +44,54 @@ class Clock(click.ParamType[int]):
         return whole * 1000 + int((fraction or "0").ljust(3, "0"))
 
 
+class Language(click.ParamType[str]):
+    """A language by its ISO 639 code, as ``en``, ``EN``, ``eng`` or ``en-US``."""
+
+    name = "CODE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The code in small letters, of two where there is such a one; fails with usage for anything else."""
+        found = _LANGUAGE.match(str(value).lower())
+        if found is None:
+            self.fail(
+                f"{value!r} is no code of a language: write that of ISO 639-1, as en, ru or zh", param, ctx
+            )
+        return _short_code(found[1]) if len(found[1]) == 3 else found[1]
+
+
+def _short_code(code: str) -> str:
+    from yt_dlp.utils import ISO639Utils
+
+    return ISO639Utils.long2short(code) or code
+
+
 @dataclass(frozen=True)
 class Choice:
-    """What the options ask for."""
+    """What the options ask for. ``spoken``: each option as it was written, and the components that it speaks to."""
 
     name: str
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     only: tuple[str, ...] = ()
     captions: Path | None = None
+    spoken: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def profile(self) -> Profile:
-        """The profile with the options applied. Raises InvalidProfile."""
-        profile = profiles.with_settings(profiles.load_profile(self.name), self.settings)
-        return profiles.only(profile, self.only) if self.only else profile
+        """The profile with the options applied. Raises InvalidProfile, also for an option that would do nothing."""
+        profile = profiles.load_profile(self.name)
+        if self.only:
+            profile = profiles.only(profile, self.only)
+        known = catalogue.load()
+        names = profiles.components_of(profile, known)
+        idle = {n for n, e in known.components.items() if n not in names and e.scope != "run"}
+        for option, components in self.spoken.items():
+            if idle.issuperset(components):
+                raise InvalidProfile(f"{option}: {profiles.absent(components[0], names)}")
+        return profiles.with_settings(profile, self.settings)
+
+    def check(self, videos: Sequence[Video]) -> None:
+        """Raises click.UsageError for captions that would be taken for those of several videos."""
+        if self.captions and len(videos) > 1:
+            raise click.UsageError(f"--captions belong to one video, and there are {len(videos)}")
 
     def for_video(
         self, video: Video, question: Question, machine: Machine, note: Callable[[str], None]
@@ -86,7 +123,7 @@ def profile_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--only", help="Only these components (comma-separated) and what they read.")
     @click.option("--from", "start", type=Clock(), help="Begin at this time, e.g. 00:10.")
     @click.option("--to", "end", type=Clock(), help="End at this time.")
-    @click.option("--language", help="The speech's language, e.g. ru; default: detected.")
+    @click.option("--language", type=Language(), help="The speech's language, e.g. ru; default: detected.")
     @click.option("--vocabulary", type=file, help="File of words to expect, one a line.")
     @click.option("--audio-stream", type=click.IntRange(min=0), help="Audio stream; default: the best.")
     @click.option("--captions", type=file, help="An SRT or WebVTT file that belongs to the video.")
@@ -104,23 +141,38 @@ def profile_options(function: Callable[..., Any]) -> Callable[..., Any]:
         **rest: Any,
     ) -> Any:
         settings = parse_sets(sets)
+        spoken: dict[str, tuple[str, ...]] = {
+            f"--set {item}": (item.partition(".")[0].strip(),) for item in sets
+        }
         if start is not None and end is not None and end <= start:
-            raise click.UsageError(f"--to {end} ms is not after --from {start} ms")
-        for component, param, value in (
-            ("probe", "from_ms", start),
-            ("probe", "to_ms", end),
-            ("pcm", "from_ms", start),
-            ("pcm", "to_ms", end),
-            ("speech", "language", language),
-            ("speech", "vocabulary", _words(vocabulary)),
-            ("pcm", "audio_stream", audio_stream),
+            raise click.UsageError(f"--to {said(end)} is not after --from {said(start)}")
+        if end == 0:
+            raise click.UsageError("--to 0 leaves nothing to analyse")
+        for option, components, param, value in (
+            ("--from", ("probe", "pcm"), "from_ms", start),
+            ("--to", ("probe", "pcm"), "to_ms", end),
+            ("--language", ("speech",), "language", language),
+            ("--vocabulary", ("speech",), "vocabulary", _words(vocabulary)),
+            ("--audio-stream", ("pcm",), "audio_stream", audio_stream),
         ):
             if value is not None:
-                settings.setdefault(component, {})[param] = value
-        names = tuple(n.strip() for n in only.split(",") if n.strip()) if only else ()
-        return function(choice=Choice(name, settings, names, captions), **rest)
+                spoken[option] = components
+                for component in components:
+                    settings.setdefault(component, {})[param] = value
+        if captions is not None:
+            spoken["--captions"] = ("captions",)
+        names = tuple(n.strip() for n in only.split(",") if n.strip()) if only is not None else ()
+        if only is not None and not names:
+            raise click.UsageError(f"--only {only!r} names no component: write e.g. --only speech,ocr")
+        return function(choice=Choice(name, settings, names, captions, spoken), **rest)
 
     return wrapped
+
+
+def said(ms: int) -> str:
+    """A time as :class:`Clock` reads it."""
+    rest = f".{ms % 1000:03d}".rstrip("0").rstrip(".")
+    return f"{clock(ms)}{rest}"
 
 
 def parse_sets(sets: tuple[str, ...]) -> dict[str, dict[str, Any]]:
@@ -162,7 +214,7 @@ def read_text(path: Path) -> str:
     try:
         return _bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InvalidProfile(f"{path} is not UTF-8 text: {error}") from error
+        raise InvalidProfile(f"{path} is not UTF-8 text (see its byte {error.start})") from error
 
 
 def found_text(path: Path) -> str:
@@ -185,8 +237,10 @@ def found_text(path: Path) -> str:
 
 def _bytes(path: Path) -> bytes:
     try:
-        if (size := path.stat().st_size) > MAX_TEXT_BYTES:
-            raise InvalidProfile(f"{path} has {size} bytes: at most {MAX_TEXT_BYTES} are read")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            body = file.read(MAX_TEXT_BYTES + 1)
     except OSError as error:
         raise InvalidProfile(f"cannot read {path}: {error.strerror}") from error
+    if len(body) > MAX_TEXT_BYTES:
+        raise InvalidProfile(f"{path} is longer than the {MAX_TEXT_BYTES} bytes that are read")
+    return body

@@ -43,7 +43,9 @@ def command(videos: Sequence[str], choice: Choice, refresh: bool, as_json: bool)
     question = machine.question(profile)
     costs = measured_costs(machine.store)
     failed = False
-    for video in resolve(videos, machine.fetcher(profile, _note)):
+    found = resolve(videos, machine.fetcher(profile, _note))
+    choice.check(found)
+    for video in found:
         try:
             video.check()
             plan = _plan(machine, choice.for_video(video, question, machine, _note), video, refresh, costs)

@@ -19,10 +19,10 @@ _FORMS = {"^[a-z]{2,3}$": "an ISO 639 code in small letters, such as en"}
 
 
 def meant(name: str, known: Collection[str]) -> str:
-    """``: did you mean 'ocr'?`` if one of ``known`` looks like ``name``, else nothing."""
+    """`` (did you mean 'ocr'?)`` if one of ``known`` looks like ``name``, else nothing."""
     alike = {k.lower(): k for k in known}
     found = get_close_matches(name.lower(), list(alike), n=1)
-    return f": did you mean {alike[found[0]]!r}?" if found else ""
+    return f" (did you mean {alike[found[0]]!r}?)" if found else ""
 
 
 def quoted(value: Any) -> str:
@@ -39,13 +39,15 @@ def faults(schema: Schema, value: Any, place: str = "") -> list[str]:
     from jsonschema import Draft202012Validator  # slow to import, and needed only for what people set
 
     found = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda e: [str(p) for p in e.path])
-    return [_sentence(e, place) for e in found if e.validator not in ("additionalProperties", "required")]
+    told = [_sentence(e, place) for e in found if e.validator not in ("additionalProperties", "required")]
+    return list(dict.fromkeys(told))
 
 
 def _sentence(error: ValidationError, place: str) -> str:
     where = place + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.path)
-    close = meant(error.instance, error.schema.get("enum", ())) if isinstance(error.instance, str) else ""
-    return f"{where.removeprefix('.')}: {quoted(error.instance)} is not {accepted(error.schema)}{close}"
+    schema: Any = error.schema
+    close = meant(error.instance, schema.get("enum", ())) if isinstance(error.instance, str) else ""
+    return f"{where.removeprefix('.')}: {quoted(error.instance)} is not {accepted(schema)}{close}"
 
 
 def accepted(schema: Schema) -> str:
@@ -64,8 +66,7 @@ def accepted(schema: Schema) -> str:
         case "null":
             return "null"
         case "array":
-            some = "at least one " if schema.get("minItems") else ""
-            return f'a list of {some}{"text" if some else "texts"}, such as ["a", "b"]'
+            return f'a list of {"one or more " if schema.get("minItems") else ""}texts, such as ["a", "b"]'
         case "string":
             return _text(schema)
         case _:

@@ -37,8 +37,8 @@ def load_profile(name_or_path: str) -> Profile:
     if not os.path.isfile(path):
         known = sorted(p.stem for p in FOLDER.glob("*.toml"))
         raise InvalidProfile(
-            f"there is no profile {name_or_path!r}{meant(name_or_path, known)} "
-            f"Name one of {', '.join(known)}, or a .toml or .json file"
+            f"there is no profile {name_or_path!r}{meant(name_or_path, known)}: "
+            f"name one of {', '.join(known)}, or a .toml or .json file"
         )
     written = {"name": path.stem, **_read(path)}
     if found := _misspelt(written):
@@ -74,7 +74,7 @@ def _misspelt(written: Mapping[str, Any]) -> list[str]:
     schema = Profile.model_json_schema()
     known = [*schema["properties"]]
     listed = f"a profile may have {', '.join(known)}"
-    found = [f"there is no key {k!r}{meant(k, known)} ({listed})" for k in written if k not in known]
+    found = [f"there is no key {k!r}{meant(k, known)}: {listed}" for k in written if k not in known]
     if "components" not in written:
         found.append('components is missing: list what to compute, such as components = ["speech", "ocr"]')
     return found + faults(schema, written)
@@ -140,7 +140,7 @@ def absent(name: str, names: Collection[str]) -> str:
 
 def _no_component(name: str, catalogue: Catalogue) -> str:
     known = catalogue.components
-    return f"there is no component {name!r}{meant(name, known)} (known are {', '.join(sorted(known))})"
+    return f"there is no component {name!r}{meant(name, known)}: known are {', '.join(sorted(known))}"
 
 
 def _unknown(profile: Profile, catalogue: Catalogue) -> Iterator[str]:
@@ -174,7 +174,7 @@ def _param_faults(entry: Entry, params: Mapping[str, Any]) -> Iterator[str]:
     known = {**(SAMPLING if _sampled(entry) else {}), **entry.params.get("properties", {})}
     for name in (n for n in params if n not in known):
         has = f"it has {', '.join(sorted(known))}" if known else "it has none"
-        yield f"{entry.name} has no parameter {name!r}{meant(name, known)} ({has})"
+        yield f"{entry.name} has no parameter {name!r}{meant(name, known)}: {has}"
     given = {name: value for name, value in params.items() if name in known}
     if vague := [fault for name, value in given.items() for fault in inexact(value, f"{entry.name}.{name}")]:
         yield from vague

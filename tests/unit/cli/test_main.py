@@ -64,7 +64,7 @@ def test_help_does_not_wait_for_what_commands_need() -> None:
         ),
         (("analyze", "empty.mp4", "--only", "loudness"), 1, "empty.mp4 is empty (0 bytes)"),
         (("analyze", "x" * 5000, "--only", "loudness"), 1, "File name too long"),
-        (("analyze", "a.mp4", "--set", "ocr.fps=abc"), 2, "kadr: ocr.fps: 'abc' is not a number of frames"),
+        (("analyze", "a.mp4", "--set", "ocr.fps=abc"), 2, "kadr: ocr.fps: 'abc' is not a number above 0"),
         (
             ("analyze", "a.mp4", "--set", "probe.chunk_ms=99999999999999999999"),
             2,

@@ -82,7 +82,7 @@ def test_options_are_parameters_of_components(tmp_path: Path) -> None:
     words.write_text("Кадр\n\n  Knative \n", encoding="utf-8-sig")
     choice = asked(
         *("--from", "00:10", "--to", "2:00", "--language", "ru", "--vocabulary", str(words)),
-        *("--audio-stream", "1", "--set", "ocr.fps=2", "--only", "ocr, pcm,,", "--profile", "fast"),
+        *("--audio-stream", "1", "--set", "ocr.fps=2", "--only", "ocr, speech,,", "--profile", "fast"),
     )
     assert choice == Choice(
         "fast",
@@ -92,8 +92,17 @@ def test_options_are_parameters_of_components(tmp_path: Path) -> None:
             "pcm": {"from_ms": 10_000, "to_ms": 120_000, "audio_stream": 1},
             "speech": {"language": "ru", "vocabulary": ["Кадр", "Knative"]},
         },
-        ("ocr", "pcm"),
+        ("ocr", "speech"),
+        spoken={
+            "--set ocr.fps=2": ("ocr",),
+            "--from": ("probe", "pcm"),
+            "--to": ("probe", "pcm"),
+            "--language": ("speech",),
+            "--vocabulary": ("speech",),
+            "--audio-stream": ("pcm",),
+        },
     )
+    assert choice.profile().set["speech"]["language"] == "ru"
 
 
 def test_without_options_the_question_is_the_standard_one() -> None:
@@ -109,16 +118,69 @@ def test_a_range_must_end_after_it_begins(start: str, end: str) -> None:
 @pytest.mark.parametrize(
     ("choice", "text"),
     [
-        (Choice("standard", only=("ocrr",)), "there is no component 'ocrr': known are .*ocr"),
+        (Choice("standard", only=("ocrr",)), r"no component 'ocrr' \(did you mean 'ocr'\?\): known are"),
         (Choice("standard", {"ocrr": {"fps": 1}}, ("ocr",)), "there is no component 'ocrr'"),
-        (Choice("standard", {"ocr": {"fsp": 1}}, ("ocr",)), "ocr has no parameter 'fsp': it has .*fps"),
-        (Choice("standard", {"ocr": {"min_score": 7}}, ("ocr",)), r"ocr\.min_score: 7 is greater than"),
+        (
+            Choice("standard", {"ocr": {"fsp": 1}}, ("ocr",)),
+            r"ocr has no parameter 'fsp' \(did you mean 'fps'\?\): it has",
+        ),
+        (
+            Choice("standard", {"ocr": {"min_score": 7}}, ("ocr",)),
+            r"ocr\.min_score: 7 is not a number from 0 to 1",
+        ),
         (Choice("nice"), "there is no profile 'nice': name one of fast, full, standard"),
     ],
 )
 def test_mistakes_name_what_is_wrong_and_what_there_is(choice: Choice, text: str) -> None:
     with pytest.raises(InvalidProfile, match=text):
         Machine(Settings()).question(choice.profile())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--profile", "fast", "--set", "ocr.fps=1"), "--set ocr.fps=1: ocr is not in this run, which has captions, "),
+        (("--only", "shots", "--language", "en"), "--language: speech is not in this run, which has decode, probe, shots"),
+        (("--only", "shots", "--audio-stream", "1"), "--audio-stream: pcm is not in this run"),
+        (("--only", "shots", "--captions", __file__), "--captions: captions is not in this run"),
+    ],
+)  # fmt: skip
+def test_options_that_would_do_nothing_are_refused(arguments: tuple[str, ...], text: str) -> None:
+    with pytest.raises(InvalidProfile) as raised:
+        asked(*arguments).profile()
+    assert str(raised.value).startswith(text)
+
+
+def test_a_part_can_be_asked_of_components_that_hear_nothing() -> None:
+    assert asked("--only", "shots", "--from", "2").profile().set["probe"] == {"from_ms": 2000}
+
+
+@pytest.mark.parametrize("only", ["", ",", " , "])
+def test_only_nothing_is_refused(only: str) -> None:
+    with pytest.raises(click.UsageError, match="names no component"):
+        asked("--only", only)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("en", "en"), ("EN", "en"), ("en-US", "en"), ("pt_BR", "pt"), ("eng", "en"), ("rus", "ru"), ("haw", "haw")],
+)  # fmt: skip
+def test_languages_are_codes(text: str, code: str) -> None:
+    assert asked("--language", text).settings["speech"]["language"] == code
+
+
+@pytest.mark.parametrize("text", ["English", "русский", "", "e", "en-", "en US"])
+def test_other_texts_are_no_languages(text: str) -> None:
+    with pytest.raises(click.BadParameter, match=r"is no code of a language: write that of ISO 639-1, as en"):
+        asked("--language", text)
+
+
+def test_captions_belong_to_one_video(tmp_path: Path) -> None:
+    choice = asked("--captions", __file__)
+    videos = [Video(tmp_path / name, name, tmp_path) for name in ("a.mp4", "b.mp4")]
+    choice.check(videos[:1])
+    with pytest.raises(click.UsageError, match="--captions belong to one video, and there are 2"):
+        choice.check(videos)
 
 
 def test_texts_that_are_not_utf8_are_refused(tmp_path: Path) -> None:

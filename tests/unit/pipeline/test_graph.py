@@ -99,15 +99,16 @@ def test_merge_parameters_are_in_the_merge_only() -> None:
         ({"ocr": {"fsp": 1}}, "ocr has no parameter 'fsp'"),
         ({"speech": {"beam": "many"}}, "speech.beam: 'many'"),
         ({"speech": {"model": "whisper_huge"}}, "speech.model"),
-        ({"ocr": {"fps": "abc"}}, "ocr.fps: 'abc' is not a number of frames a second above 0"),
+        ({"ocr": {"fps": "abc"}}, "ocr.fps: 'abc' is not a number above 0"),
         ({"ocr": {"fps": -1}}, "ocr.fps: -1 is not"),
-        ({"ocr": {"fps": True}}, "ocr.fps: True is not"),
-        ({"ocr": {"fps": float("nan")}}, "ocr.fps: nan is not"),
-        ({"ocr": {"long_side": 640.5}}, "ocr.long_side: 640.5 is not a whole number of pixels above 0"),
+        ({"ocr": {"fps": True}}, "ocr.fps: true is not"),
+        ({"ocr": {"fps": float("nan")}}, "ocr.fps: NaN is not a number that can be used"),
+        ({"ocr": {"long_side": 640.5}}, "ocr.long_side: 640.5 is not a whole number above 0"),
         ({"probe": {"chunk_ms": 10**20}}, f"probe.chunk_ms: {10**20} cannot be used"),
-        ({"voice": {"threshold": float("nan")}}, "voice.threshold: nan cannot be used"),
+        ({"voice": {"threshold": float("nan")}}, "voice.threshold: NaN is not a number that can be used"),
         ({"speech": {"language": "\udcff"}}, "speech.language: '\\\\udcff' cannot be used"),
         ({"report": {"picture_bytes": 1}}, "report has no parameters to set"),
+        ({"decode": {"packs": []}}, "decode has no parameters to set: set fps or long_side of"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name_and_value(settings: dict[str, Any], says: str) -> None:
@@ -127,14 +128,74 @@ def test_a_report_alone_is_a_report_of_nothing() -> None:
         normal(only(load_profile("standard"), ["report"]))
 
 
+def test_passages_of_nothing_are_refused() -> None:
+    with pytest.raises(InvalidProfile, match=r"passages is made of speech, ocr.* none of them is in the run"):
+        normal(only(load_profile("standard"), ["passages"]))
+
+
 def test_a_profile_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('components = ["ocr"]\nrequired = ["ocr"]\n[set.ocr]\nfps = 0.5\n')
     profile = load_profile(str(path))
     assert profile.name == "mine"
     assert build(normal(profile), CATALOGUE).required == ("ocr",)
-    path.write_text("components = 3")
-    with pytest.raises(InvalidProfile, match=r"mine\.toml"):
-        load_profile(str(path))
     with pytest.raises(InvalidProfile, match="name one of fast, full, standard"):
         load_profile("huge")
+    with pytest.raises(InvalidProfile, match=r"there is no profile 'Ful' \(did you mean 'full'\?\)"):
+        load_profile("Ful")
+
+
+MISSING = 'components is missing: list what to compute, such as components = ["speech", "ocr"]'
+KEYS = "a profile may have name, description, components, required, set, cache_ttl_days"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "faults"),
+    [
+        ("p.toml", "", [MISSING]),
+        ("p.toml", "components = 3", ["components: 3 is not a list of one or more texts, such as [\"a\", \"b\"]"]),
+        ("p.toml", "components = []", ["components: [] is not a list of one or more texts, such as [\"a\", \"b\"]"]),
+        (
+            "p.toml",
+            'componets = ["ocr"]\ncache_ttl_days = "three"',
+            [
+                f"there is no key 'componets' (did you mean 'components'?): {KEYS}",
+                MISSING,
+                "cache_ttl_days: 'three' is not a whole number of at least 0, or null",
+            ],
+        ),
+        ("p.toml", 'components = ["ocr"]\n[set]\nocr = 5', ["set.ocr: 5 is not a table of names and values"]),
+        ("p.toml", 'components = ["ocr"', ["is not valid TOML: "]),
+        ("p.json", '{"components": ["ocr"],', ["is not valid JSON: "]),
+        ("p.json", "[1]", ['is not a table of names and values, such as {"components": ["ocr"]}']),
+        ("p.json", "[" * 100_000, ["is not valid JSON: "]),
+        ("p.toml", 'components = ["shotz"]', ["there is no component 'shotz' (did you mean 'shots'?): known are"]),
+        (
+            "p.toml",
+            'components = ["ocr"]\nrequired = ["speech"]\n[set.ocr]\nfsp = 1\nmin_score = 2\n[set.voice]\nthreshold = 0.4',
+            [
+                "ocr has no parameter 'fsp' (did you mean 'fps'?): it has change_threshold, detect_side, fps,",
+                "ocr.min_score: 2 is not a number from 0 to 1",
+                "set.voice: voice is not in this run, which has decode, ocr, probe",
+                "required: speech is not in this run, which has decode, ocr, probe",
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_a_profile_file_is_refused_by_file_place_value_and_what_would_do(
+    tmp_path: Path, name: str, text: str, faults: list[str]
+) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(InvalidProfile) as raised:
+        load_profile(str(path))
+    lines = str(raised.value).splitlines()
+    assert len(lines) == len(faults)
+    for line, fault in zip(lines, faults, strict=True):
+        assert line.startswith(f"profile {path}: {fault}")
+
+
+def test_a_profile_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(InvalidProfile, match=r"p\.toml: is not UTF-8 text"):
+        load_profile(str(tmp_path / "p.toml"))
