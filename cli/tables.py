@@ -27,5 +27,5 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]], right:
 
 
 def print_json(value: Any) -> None:
-    """Print ``value`` as indented JSON."""
-    print(json.dumps(value, indent=1, ensure_ascii=False))
+    """Print ``value`` as one line of JSON."""
+    print(json.dumps(value, ensure_ascii=False))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -49,7 +51,14 @@ def test_help_does_not_wait_for_what_commands_need() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
-        (("analyse", "a.mp4"), 2, "No such command 'analyse'"),
+        (("analyse", "a.mp4"), 2, "No such command 'analyse' (did you mean 'analyze'?)."),
+        (("analyze", "a.mp4", "--language", "English"), 2, "'English' is no code of a language"),
+        (("analyze", "a.mp4", "--to", "0"), 2, "--to 0 leaves nothing to analyse"),
+        (
+            ("plan", "a.mp4", "--profile", "fast", "--set", "ocr.fps=1"),
+            2,
+            "kadr: --set ocr.fps=1: ocr is not in this run",
+        ),
         (("analyze",), 2, "Missing argument 'VIDEOS...'"),
         (("analyze", "a.mp4", "--from", "soon"), 2, "'soon' is not a time"),
         (("analyze", "a.mp4", "--set", "fps=1"), 2, "write NAME.PARAM=VALUE"),
@@ -145,3 +154,40 @@ def test_what_nobody_foresaw_is_one_sentence_and_a_file(
     elsewhere = kadr("plan", "a.mp4", "--set", f"ocr.fps={nested}")
     assert elsewhere.code == 70
     assert "/dev/null" not in elsewhere.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "error"),
+    [
+        ("analyze", 2, "WrongUsage"),
+        ("analyze a.mp4 --profile nice", 2, "InvalidProfile"),
+        ("analyze a.mp4 --only speech", 1, "ModelUnavailable"),
+        ("plan --nothing a.mp4", 2, "WrongUsage"),
+        ("plan a.mp4 --only ocrr", 2, "InvalidProfile"),
+        ("show nothing", 1, "ObjectMissing"),
+        ("show --all x", 2, "WrongUsage"),
+        ("models check nothing", 1, "ModelUnavailable"),
+    ],
+)
+def test_errors_are_json_lines_too(kadr: Kadr, home: Path, arguments: str, code: int, error: str) -> None:
+    said = kadr(*arguments.split(), "--json")
+    (line,) = map(json.loads, said.out.splitlines())
+    assert (said.code, line["event"], line["code"], line["exit_code"]) == (code, "error", error, code)
+    assert line["message"] in said.err
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "says"),
+    [
+        (">/dev/full", 1, "kadr: there is no space left where standard output goes\n"),
+        (">&-", 0, ""),
+        ("2>&- >/dev/null", 0, ""),
+        ("| true", 0, ""),
+    ],
+)
+def test_an_output_that_takes_nothing_is_no_riddle(
+    home: Path, redirection: str, code: int, says: str
+) -> None:
+    command = f"{shlex.quote(sys.executable)} -m cli.main models list --json {redirection}"
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, says)
