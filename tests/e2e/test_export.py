@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow.parquet
 import pytest
 import webvtt
+
+from exports.formats import FORMATS
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Kadr
@@ -43,6 +47,16 @@ def test_several_go_into_a_folder_and_the_same_again_changes_nothing(
     before = [f.stat().st_mtime_ns for f in files]
     assert shared_kadr(*asked).code == 0
     assert [f.stat().st_mtime_ns for f in files] == before
+
+
+def test_all_formats_at_once(shared_kadr: Kadr, reading: Path, tmp_path: Path) -> None:
+    asked = [argument for name in FORMATS for argument in ("--format", name)]
+    said = shared_kadr("export", reading, *asked, "--out", tmp_path / "all")
+    assert said.code == 0, said.err
+    assert said.out.splitlines() == [str(p) for p in map(Path, said.out.splitlines()) if p.is_file()]
+    assert json.loads((tmp_path / "all/a reading.coco.json").read_text())["annotations"] == []
+    assert pyarrow.parquet.read_table(tmp_path / "all/a reading.words.parquet").num_rows > 10
+    assert "note: otio: there are no shots to make clips of: the run was not asked for shots" in said.err
 
 
 def test_what_somebody_else_wrote_is_replaced_only_by_force(

@@ -1,0 +1,190 @@
+"""What differs between two runs' insights: nothing between equals, and every change under its right name."""
+
+from __future__ import annotations
+
+import copy
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exports.diff_page import Side, clock, page
+from exports.differences import Differences, differences
+
+LABELS = ["cat", "dog", "bird"]
+
+
+def thing(start: int, length: int, **rest: Any) -> dict[str, Any]:
+    return {"start_ms": start, "end_ms": start + length, **rest}
+
+
+spans = st.tuples(st.integers(0, 60_000), st.integers(40, 5_000))
+scored = st.floats(0, 1).map(lambda x: round(x, 4))
+objects = st.lists(
+    st.builds(
+        lambda s, label, score: thing(*s, label=label, score=score), spans, st.sampled_from(LABELS), scored
+    ),
+    max_size=8,
+)
+texts = st.lists(
+    st.builds(
+        lambda s, text, score: thing(*s, text=text, score=score),
+        spans,
+        st.text(min_size=1, max_size=12),
+        scored,
+    ),
+    max_size=8,
+)
+turns = st.lists(
+    st.builds(
+        lambda s, who, score: thing(*s, speaker=who, score=score),
+        spans,
+        st.sampled_from(["S1", "S2"]),
+        scored,
+    ),
+    max_size=6,
+)
+said = st.lists(
+    st.sampled_from(["it", "was", "the", "best", "of", "times", "worst", "Age,", "age."]), max_size=20
+)
+
+
+def transcript(words: list[str]) -> list[dict[str, Any]]:
+    made = [thing(i * 400, 300, text=w, space=i > 0, score=1.0) for i, w in enumerate(words)]
+    return [{"words": made}] if made else []
+
+
+insights = st.builds(
+    lambda o, t, s, w: {"status": "complete", "objects": o, "texts": t, "turns": s, "transcript": transcript(w)},
+    objects, texts, turns, said,
+)  # fmt: skip
+
+
+def kind(found: Differences, name: str) -> Any:
+    return next(k for k in found.kinds if k.kind == name)
+
+
+@given(insights, st.integers(0, 2**32))
+def test_a_run_does_not_differ_from_itself_in_whatever_order(run: dict[str, Any], seed: int) -> None:
+    again = copy.deepcopy(run)
+    for name in ("objects", "texts", "turns"):
+        random.Random(seed).shuffle(again[name])
+    found = differences(run, again)
+    assert not found.any, found
+
+
+@given(insights, insights)
+def test_everything_is_counted_once_and_turning_round_turns_added_and_lost(
+    one: dict[str, Any], two: dict[str, Any]
+) -> None:
+    forth, back = differences(one, two), differences(two, one)
+    for name in ("objects", "texts", "turns"):
+        there, here = kind(forth, name), kind(back, name)
+        paired = there.same + len(there.moved) + len(there.changed)
+        assert paired + len(there.lost) == len(one[name])
+        assert paired + len(there.added) == len(two[name])
+        assert (len(there.lost), len(there.added)) == (len(here.added), len(here.lost))
+    assert forth.words.same <= min(forth.words.before, forth.words.after)
+
+
+def test_each_change_has_its_name() -> None:
+    before = {
+        "objects": [
+            thing(0, 1000, label="cat", score=0.9),
+            thing(5000, 1000, label="dog", score=0.9),
+            thing(9000, 1000, label="bird", score=0.5),
+            thing(20_000, 1000, label="bird", score=0.5),
+        ]
+    }
+    after = {
+        "objects": [
+            thing(200, 1000, label="cat", score=0.9),
+            thing(5000, 1000, label="cat", score=0.9),
+            thing(9000, 1000, label="bird", score=0.7),
+            thing(22_500, 1000, label="bird", score=0.5),
+        ]
+    }
+    found = kind(differences(before, after), "objects")
+    assert [(p.before["label"], p.moved_ms) for p in found.moved] == [("cat", 200)]
+    assert [t["label"] for t in found.lost] == [
+        "dog",
+        "bird",
+    ]  # another label is another thing; 1.5 s away too
+    assert [t["label"] for t in found.added] == ["cat", "bird"]
+    assert [p.changed for p in found.changed] == [("score 0.50 → 0.70",)]
+
+
+def test_a_text_read_differently_is_one_text() -> None:
+    before = {
+        "texts": [thing(0, 3000, text="KADR SAMPLE REEL", score=0.9), thing(0, 3000, text="Exit", score=0.9)]
+    }
+    after = {
+        "texts": [thing(0, 3000, text="KADR SAMPLE REAL", score=0.9), thing(0, 3000, text="Menu", score=0.9)]
+    }
+    found = kind(differences(before, after), "texts")
+    assert [p.changed for p in found.changed] == [("“KADR SAMPLE REEL” → “KADR SAMPLE REAL”",)]
+    assert ([t["text"] for t in found.lost], [t["text"] for t in found.added]) == (["Exit"], ["Menu"])
+
+
+def test_speakers_are_who_they_speak_as_not_what_they_are_called() -> None:
+    before = {"turns": [thing(0, 4000, speaker="S1", score=0.9), thing(5000, 4000, speaker="S2", score=0.9)]}
+    swapped = {"S1": "S2", "S2": "S1"}
+    after = {"turns": [{**t, "speaker": swapped[t["speaker"]]} for t in before["turns"]]}
+    assert not differences(before, after).any
+    third = {"turns": [*after["turns"], thing(12_000, 1000, speaker="S3", score=0.9)]}
+    assert [t["speaker"] for t in kind(differences(before, third), "turns").added] == ["S3"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "changes"),
+    [
+        ("it was the best", "It was, the best.", []),
+        ("it was the best", "it was the worst", [("best", "worst")]),
+        ("it was the best", "it was best", [("the", "")]),
+        ("was best", "it was the best", [("", "it"), ("", "the")]),
+        ("one two three four", "one 2 3 three four", [("two", "2 3")]),
+        ("", "all new", [("", "all new")]),
+    ],
+)
+def test_words_are_aligned(before: str, after: str, changes: list[tuple[str, str]]) -> None:
+    one, two = ({"transcript": transcript(s.split())} for s in (before, after))
+    found = differences(one, two).words
+    assert [(c.before, c.after) for c in found.changes] == changes
+
+
+def test_values_that_differ_are_said() -> None:
+    before = {
+        "status": "complete",
+        "language": {"language": "en"},
+        "loudness": {"integrated_lufs": -18.0, "range_lu": 7.0},
+        "moderation": {"peaks": [{"label": "Drawing", "score": 0.5}, {"label": "Sexy", "score": 0.1}]},
+    }
+    after = {
+        "status": "partial",
+        "language": {"language": "de"},
+        "loudness": {"integrated_lufs": -18.05, "range_lu": None},
+        "moderation": {"peaks": [{"label": "Drawing", "score": 0.9}]},
+    }
+    assert [(f.name, f.before, f.after) for f in differences(before, after).facts] == [
+        ("status", "complete", "partial"),
+        ("language", "en", "de"),
+        ("loudness range_lu", 7.0, None),
+        ("moderation Drawing", 0.5, 0.9),
+        ("moderation Sexy", 0.1, None),
+    ]
+
+
+@given(insights, insights, st.text(max_size=20))
+def test_the_page_shows_any_text_as_text(one: dict[str, Any], two: dict[str, Any], title: str) -> None:
+    hostile = f"<script>{title}</script>\"'><img src=x onerror=1>"
+    one["texts"].append(thing(0, 100, text=hostile, score=1.0))
+    side = Side("run", hostile, hostile, "today")
+    made = page(differences(one, two), side, side, (one, two), [hostile])
+    assert "<script" not in made
+    assert "<img" not in made
+
+
+def test_a_clock_reads_as_people_write_it() -> None:
+    assert [clock(ms) for ms in (0, 65_250, 3_600_000)] == ["0:00.0", "1:05.2", "1:00:00.0"]
