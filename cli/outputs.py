@@ -135,6 +135,17 @@ def deliver(store: FileStore, manifest: Manifest, files: Sequence[str], out: Pat
         raise _unwritable(out, str(error.strerror)) from error
 
 
+def write_file(path: Path, body: bytes) -> None:
+    """Write what a person named a place for, whole or not at all. Raises StoreFailure, NoSpaceLeft."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, body)
+    except OSError as error:
+        if error.errno in FULL:
+            raise NoSpaceLeft(f"no space left for {path}: free some, or name another place") from error
+        raise StoreFailure(f"cannot write {path}: {error.strerror}; name another place") from error
+
+
 def _write(path: Path, body: bytes) -> None:
     """Whole or not at all; a link that stands in its place is replaced, not followed."""
     with temporary(path.parent) as (file, made):

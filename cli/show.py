@@ -232,7 +232,7 @@ def _print(run: Mapping[str, Any]) -> None:
     status = Text(run["status"], COLOURS.get(run["status"], "yellow"))
     Console(file=sys.stdout, soft_wrap=True).print(Text(printable(run["video"]), "bold"), status)
     epoch = f", epoch {run['epoch']}" if run["epoch"] > 1 else ""
-    print(f"run {run['run_id']}, profile {run['profile']}, asked {_when(run['created_ms'])}{epoch}")
+    print(f"run {run['run_id']}, profile {run['profile']}, asked {when(run['created_ms'])}{epoch}")
     if run["found"]:
         print("found " + ", ".join(f"{n} {kind}" for kind, n in run["found"].items()))
     print()
@@ -273,7 +273,8 @@ def _remarks(run: Mapping[str, Any]) -> Iterator[str]:
         yield "no report was made: `kadr analyze` of the same video with the same options makes it"
 
 
-def _when(ms: int) -> str:
+def when(ms: int) -> str:
+    """Local date and time of ``ms`` since the epoch."""
     return datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
@@ -283,7 +284,7 @@ def _show_all(store: FileStore, as_json: bool) -> None:
     if as_json:
         return print_json(listed)
     keys = ("status", "video", "profile")
-    rows = [(r["run_id"][:SHOWN], *(r[k] for k in keys), _when(r["created_ms"]), _missing(r)) for r in listed]
+    rows = [(r["run_id"][:SHOWN], *(r[k] for k in keys), when(r["created_ms"]), _missing(r)) for r in listed]
     print_table(("run", "status", "video", "profile", "asked", "missing"), rows)
     return None
 

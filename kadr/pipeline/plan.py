@@ -204,6 +204,19 @@ def explain(wanted: Wanted, stored: Iterable[Mapping[str, Any]]) -> list[str]:
     return min(changes, key=len, default=[f"{wanted.name}: never computed for this video"])
 
 
+def asked_otherwise(before: Request, after: Request) -> list[str]:
+    """What two requests asked differently, e.g. ``ocr.params.fps: 1 → 2``. Frame packs only follow from the rest."""
+    one, two = ({**r.profile["components"]} for r in (before, after))
+    for asked in (one, two):
+        asked.pop("decode", None)
+    only = [f"{n}: only before" for n in one if n not in two] + [
+        f"{n}: only after" for n in two if n not in one
+    ]
+    both = sorted(one.keys() & two.keys())
+    flat = [{f: v for f, v in _flat({n: c[n] for n in both}).items() if v != {}} for c in (one, two)]
+    return only + _changes(*flat)
+
+
 def _changes(have: Mapping[str, Any], target: Mapping[str, Any]) -> list[str]:
     fields = sorted({*have, *target} - {"params.name"})  # a pack's name only repeats its other parameters
     found = [_change(f, have.get(f), target.get(f)) for f in fields]

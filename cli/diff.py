@@ -1,0 +1,199 @@
+"""``kadr diff``: what two runs found differently."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.compose import Machine
+from cli.outputs import write_file
+from cli.show import Seen, find, places, when
+from cli.sources import Video, shown
+from cli.tables import print_json, print_table
+from cli.text import printable
+from exports.diff_page import Side, clock, page, rows
+from exports.differences import Differences, WordChange, differences
+from kadr.contracts.errors import InvalidObject, KadrError, ObjectMissing
+from kadr.contracts.run import Request
+from kadr.pipeline.admission import identify, runs_of
+from kadr.pipeline.plan import asked_otherwise
+from kadr.storage import layout
+from kadr.storage.files import FileStore
+
+EXIT_DIFFERENT = 1
+SHORT = 100
+"""Characters of a change of words that are shown unless all is asked for."""
+LISTED = 12
+"""Changes of a kind that are listed unless all are asked for."""
+COLOURS = {"added": "green", "lost": "red", "moved": "blue", "changed": "yellow"}
+
+
+class NothingToCompare(KadrError):
+    """There are no two runs to compare."""
+
+    status = 422
+
+
+@dataclass(frozen=True)
+class Compared:
+    requests: tuple[Request, Request]
+    insights: tuple[Mapping[str, Any], Mapping[str, Any]]
+    found: Differences
+
+    @property
+    def asked(self) -> list[str]:
+        return asked_otherwise(*self.requests)
+
+    @property
+    def same_video(self) -> bool:
+        return self.requests[0].video_id == self.requests[1].video_id
+
+
+@click.command("diff")
+@click.argument("before", metavar="RUN|VIDEO")
+@click.argument("after", required=False, metavar="[RUN|VIDEO]")
+@click.option("--all", "every", is_flag=True, help=f"List every change, not only {LISTED} of a kind.")
+@click.option(
+    "--page", "page_at", type=click.Path(dir_okay=False, path_type=Path), help="Write a page there."
+)
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
+def command(before: str, after: str | None, every: bool, page_at: Path | None, as_json: bool) -> None:
+    """Say what AFTER found otherwise than BEFORE: words, shots, tracks, texts, scores; added, lost, moved, changed.
+
+    One VIDEO alone: its newest run against the one before.
+
+    Exit codes: 0 nothing differs, 1 something does (or a run could not be read), 2 wrong usage.
+    """
+    store = Machine().store
+    requests = (find(store, before), find(store, after)) if after else _newest_two(store, before)
+    insights = (_insights(store, requests[0]), _insights(store, requests[1]))
+    compared = Compared(requests, insights, differences(*insights))
+    if page_at is not None:
+        sides = [_side(r) for r in requests]
+        write_file(page_at, page(compared.found, sides[0], sides[1], insights, compared.asked).encode())
+    print_json(_plain(compared)) if as_json else _print(compared, every, page_at)
+    sys.exit(EXIT_DIFFERENT if compared.found.any else 0)
+
+
+def _newest_two(store: FileStore, named: str) -> tuple[Request, Request]:
+    newest = find(store, named)
+    if os.path.isfile(named):
+        Video(Path(named), shown(named), Path(named).parent).check()
+        video_id, _ = identify(store, Path(named), lambda _: None)
+    else:
+        video_id = newest.video_id or ""
+    runs = runs_of(store, layout.LOCAL_OWNER, video_id)
+    older = [r for r in runs if (r.created_ms, r.run_id) < (newest.created_ms, newest.run_id)]
+    if not older:
+        raise NothingToCompare(f"{named} has no run before {newest.run_id}: name two runs")
+    return older[0], newest
+
+
+def _insights(store: FileStore, request: Request) -> Mapping[str, Any]:
+    try:
+        body = places(store, Seen.read(store, request))["insights.json"].read_bytes()
+        insights: Mapping[str, Any] = json.loads(body)
+        return insights
+    except (KeyError, OSError) as error:
+        raise ObjectMissing(
+            f"run {request.run_id} has no insights: it is not finished; run its `kadr analyze` again"
+        ) from error
+    except ValueError as error:
+        raise InvalidObject(f"the insights of run {request.run_id} are damaged: {error}") from error
+
+
+def _side(request: Request) -> Side:
+    return Side(request.run_id, request.source_name, request.profile_name, when(request.created_ms))
+
+
+def _plain(compared: Compared) -> dict[str, Any]:
+    before, after = (asdict(_side(r)) for r in compared.requests)
+    found = asdict(compared.found)
+    kinds = {k.pop("kind"): k for k in found.pop("kinds")}
+    return {
+        "before": before,
+        "after": after,
+        "same_video": compared.same_video,
+        "asked_otherwise": compared.asked,
+        "differ": compared.found.any,
+        **found,
+        "kinds": kinds,
+    }
+
+
+def _print(compared: Compared, every: bool, page_at: Path | None) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=sys.stdout)
+    found = compared.found
+    for name, request in zip(("before", "after"), compared.requests, strict=True):
+        side = _side(request)
+        console.print(
+            Text(f"{name:7}", "dim"),
+            Text(printable(f"{side.run_id} {side.title}, {side.profile}, {side.asked}")),
+        )
+    if not compared.same_video:
+        console.print(Text("These are two different videos.", "yellow"))
+    for line in compared.asked:
+        console.print(Text("asked  ", "dim"), Text(printable(line)))
+    if not found.any:
+        console.print("Nothing differs.")
+    else:
+        _print_counts(found)
+        _print_changes(found, every)
+    if page_at is not None:
+        console.print(Text("page   ", "dim"), Text(printable(str(page_at))))
+
+
+def _print_counts(found: Differences) -> None:
+    words = found.words
+    lines: list[Sequence[object]] = []
+    if words.before or words.after:
+        lines.append(
+            ("words", words.same, words.after - words.same, words.before - words.same, words.moved, "")
+        )
+    for kind in found.kinds:
+        if kind.same or kind.any:
+            parts = (kind.added, kind.lost, kind.moved, kind.changed)
+            lines.append((kind.kind, kind.same, *(len(p) or "" for p in parts)))
+    heads = ("same", "added", "lost", "moved", "changed")
+    print_table(("", *heads), lines, right=heads)
+
+
+def _print_changes(found: Differences, every: bool) -> None:
+    for fact in found.facts:
+        print(printable(f"{fact.name}: {_value(fact.before)} → {_value(fact.after)}"))
+    _print_list("words", [_words(w, every) for w in found.words.changes], every)
+    for kind in found.kinds:
+        lines = [f"  {clock(r.start_ms):>9}  {r.what:7}  {r.name}  {r.detail}".rstrip() for r in rows(kind)]
+        _print_list(kind.kind, lines, every)
+
+
+def _words(change: WordChange, whole: bool) -> str:
+    """As ``wdiff`` writes it: [-lost-] {+added+}."""
+    before, after = (
+        s if whole or len(s) <= SHORT else f"{s[:SHORT]}…" for s in (change.before, change.after)
+    )
+    parts = (f"[-{before}-]" if before else "", f"{{+{after}+}}" if after else "")
+    return f"  {clock(change.start_ms):>9}  {' '.join(p for p in parts if p)}"
+
+
+def _print_list(name: str, lines: Sequence[str], every: bool) -> None:
+    if lines:
+        print(name)
+    for line in lines if every else lines[:LISTED]:
+        print(printable(line))
+    if not every and len(lines) > LISTED:
+        print(f"  … and {len(lines) - LISTED} more: --all lists them")
+
+
+def _value(value: object) -> str:
+    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,107 @@
+"""The differences of two runs as one self-contained page: counts, both runs' lanes one above the other, and every change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader
+
+from exports.differences import Changes, Differences, Insights, Pair, Thing
+
+SAID = ("label", "speaker", "kind", "text")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the list: ``what`` is lost | added | moved | changed."""
+
+    what: str
+    start_ms: int
+    end_ms: int
+    name: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One run as the page names it. ``asked``: when it was asked, in words."""
+
+    run_id: str
+    title: str
+    profile: str
+    asked: str
+
+
+def rows(changes: Changes) -> list[Row]:
+    """The changes of one kind in the order of time."""
+    found = [
+        *(Row("lost", t["start_ms"], t["end_ms"], name_of(t)) for t in changes.lost),
+        *(Row("added", t["start_ms"], t["end_ms"], name_of(t)) for t in changes.added),
+        *(_pair_row("moved", p) for p in changes.moved),
+        *(_pair_row("changed", p) for p in changes.changed),
+    ]
+    return sorted(found, key=lambda r: (r.start_ms, r.what))
+
+
+def _pair_row(what: str, pair: Pair) -> Row:
+    a, b = pair.before, pair.after
+    moved = f"{clock(a['start_ms'])}–{clock(a['end_ms'])} → {clock(b['start_ms'])}–{clock(b['end_ms'])}"
+    detail = "; ".join((*pair.changed, *((moved,) if what == "moved" else ())))
+    return Row(what, b["start_ms"], b["end_ms"], name_of(b), detail)
+
+
+def name_of(thing: Thing) -> str:
+    """What a thing is called, in as few words as it has; faces and shots are told by their time alone."""
+    return next((str(thing[k]) for k in SAID if thing.get(k)), "")
+
+
+def clock(ms: float) -> str:
+    """``65250`` as ``1:05.2``, with hours once there are any."""
+    seconds, tenths = divmod(int(ms) // 100, 10)
+    hours, rest = divmod(seconds, 3600)
+    head = f"{hours}:{rest // 60:02d}" if hours else f"{rest // 60}"
+    return f"{head}:{rest % 60:02d}.{tenths}"
+
+
+def page(
+    found: Differences, before: Side, after: Side, insights: tuple[Insights, Insights], asked: Sequence[str]
+) -> str:
+    """The page's HTML. ``insights``: of before and after, for the lanes; ``asked``: what was asked otherwise."""
+    folder = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(loader=folder, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["clock"] = clock
+    length = max([1, *(int(i["video"]["duration_ms"] or 0) for i in insights if i.get("video"))])
+    kinds = [
+        {"changes": k, "rows": rows(k), "lanes": list(_lanes(k, insights, length))}
+        for k in found.kinds
+        if k.same or k.any
+    ]
+    template = environment.get_template("diff_page.html")
+    return template.render(found=found, kinds=kinds, before=before, after=after, asked=asked, length=length)
+
+
+def _lanes(
+    changes: Changes, insights: tuple[Insights, Insights], length: int
+) -> Iterator[list[Mapping[str, Any]]]:
+    """For each run its things as bars: left and width in parts of a thousand, and what became of each."""
+    gone = [changes.lost, changes.added]
+    for side, own in enumerate(insights):
+        marked = {_place(t): ("lost", "added")[side] for t in gone[side]}
+        for what, pairs in (("moved", changes.moved), ("changed", changes.changed)):
+            marked |= {_place((p.before, p.after)[side]): what for p in pairs}
+        yield [
+            {
+                "left": round(1000 * t["start_ms"] / length, 2),
+                "width": round(max(1.5, 1000 * (t["end_ms"] - t["start_ms"]) / length), 2),
+                "what": marked.get(_place(t), "same"),
+                "title": f"{name_of(t)} {clock(t['start_ms'])}–{clock(t['end_ms'])}".strip(),
+            }
+            for t in own.get(changes.kind, ())
+        ]
+
+
+def _place(thing: Thing) -> tuple[int, int, str]:
+    return thing["start_ms"], thing["end_ms"], str(thing.get("text") or thing.get("label") or "")
