@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,12 @@ class Exported:
     files: Mapping[str, bytes]
     notes: tuple[str, ...] = field(default=())
     alone: str | None = None
+
+    @classmethod
+    def texts(cls, files: Mapping[str, str], notes: Iterable[str]) -> Exported:
+        """Texts of which each stands alone."""
+        bodies = {end: text.encode() for end, text in files.items()}
+        return cls(bodies, tuple(notes), next(iter(files)) if len(files) == 1 else None)
 
     @classmethod
     def one(cls, end: str, body: str | bytes, *notes: str) -> Exported:

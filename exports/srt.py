@@ -10,8 +10,8 @@ import re
 
 from exports.source import Exported, Options, Source
 from exports.timed_text import track
-from exports.webvtt import stamp
 from kadr.craft.captions import Cue
+from kadr.craft.webvtt import stamp
 
 MARKUP = re.compile(r"[<{\\]|--(?=>)|\d:(?=\d\d?:\d\d?[.,])")
 JOINER = "\u2060"
@@ -21,10 +21,7 @@ def export(source: Source, options: Options) -> Exported:
     """A track a file; with ``options.speakers`` each who begins to speak is named before the words."""
     tracks = [track(source, name, labels=options.speakers is True) for name in options.what]
     files = {f".{t.name}.srt": "".join(map(_block, range(1, len(t.cues) + 1), t.cues)) for t in tracks}
-    notes = tuple(f"srt {t.name}: {t.note}" for t in tracks if t.note)
-    return Exported(
-        {n: b.encode() for n, b in files.items()}, notes, next(iter(files)) if len(files) == 1 else None
-    )
+    return Exported.texts(files, [f"srt {t.name}: {t.note}" for t in tracks if t.note])
 
 
 def _block(number: int, cue: Cue) -> str:

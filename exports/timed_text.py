@@ -12,10 +12,9 @@ from kadr.craft.captions import Cue, Said, cues, filled, plain
 
 @dataclass(frozen=True)
 class Track:
-    """``kind`` as WebVTT's track element names it; ``note``: what a person should know, "" for nothing."""
+    """``note``: what a person should know, "" for nothing."""
 
     name: str
-    kind: str
     cues: tuple[Cue, ...]
     note: str = ""
 
@@ -31,7 +30,7 @@ def _speech(source: Source, labels: bool) -> Track:
     own = len(source.found["captions"])
     more = f"; the file has {own} captions of its own (--what captions)" if own else ""
     note = "" if found else f"no speech was found{source.why_empty('speech')}{more}"
-    return Track("speech", "captions", found, note)
+    return Track("speech", found, note)
 
 
 def _words(source: Source) -> Iterator[list[Said]]:
@@ -56,23 +55,23 @@ def _labelled(segments: Iterable[list[Said]]) -> Iterator[list[Said]]:
 
 def _text(source: Source, _: bool) -> Track:
     found = _spans((t, filled(t["text"])) for t in source.found["texts"])
-    return Track("text", "metadata", found, _none(source, found, "no text was read on screen", "ocr"))
+    return Track("text", found, _none(source, found, "no text was read on screen", "ocr"))
 
 
 def _captions(source: Source, _: bool) -> Track:
     """The file's own lines, broken as they were."""
     lines = ((c, (plain(line) for line in c["text"].splitlines())) for c in source.found["captions"])
     found = _spans((c, tuple(line for line in own if line)) for c, own in lines)
-    return Track("captions", "captions", found, "" if found else "the file has no captions of its own")
+    return Track("captions", found, "" if found else "the file has no captions of its own")
 
 
 def _chapters(source: Source, _: bool) -> Track:
     """The file's own chapters; where it has none, the scenes."""
     if own := source.found["video"]["chapters"]:
         titled = ((c, (plain(c["title"]) or f"Chapter {i + 1}",)) for i, c in enumerate(own))
-        return Track("chapters", "chapters", _spans(titled), "chapters are the file's own")
+        return Track("chapters", _spans(titled), "chapters are the file's own")
     found = _spans((s, (f"Scene {s['index'] + 1}",)) for s in source.found["scenes"])
-    return Track("chapters", "chapters", found, _none(source, found, "no scenes were found", "shots"))
+    return Track("chapters", found, _none(source, found, "no scenes were found", "shots"))
 
 
 def _spans(items: Iterable[tuple[Mapping[str, Any], tuple[str, ...]]]) -> tuple[Cue, ...]:
