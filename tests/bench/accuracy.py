@@ -21,9 +21,10 @@ from platformdirs import user_cache_path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.bench.truth import cuts, letters, sounds, speakers, things, words  # noqa: E402 - the script runs from anywhere
+from tests.bench.accuracy_table import briefly, markdown  # noqa: E402 - the script runs from anywhere
+from tests.bench.truth import cuts, letters, sounds, speakers, things, words  # noqa: E402
 from tests.bench.truth.kadr_runs import Runs  # noqa: E402
-from tests.bench.truth.line import Line, briefly, markdown  # noqa: E402
+from tests.bench.truth.line import Line  # noqa: E402
 from tests.bench.truth.packages import DataMissing, unpacked  # noqa: E402
 
 
@@ -109,7 +110,9 @@ def _write(folder: Path) -> None:
     paths = [folder / "measures" / f"{m.name}.json" for m in MEASURES]
     taken = {path.stem: json.loads(path.read_text()) for path in paths if path.is_file()}
     (folder / "accuracy.json").write_text(json.dumps(taken, indent=1, ensure_ascii=False))
-    (folder / "accuracy.md").write_text(markdown(Line(**line) for t in taken.values() for line in t["lines"]))
+    (folder / "accuracy.md").write_text(
+        markdown([Line(**line) for t in taken.values() for line in t["lines"]])
+    )
     print(f"\n{folder / 'accuracy.md'}\n{folder / 'accuracy.json'}")
 
 

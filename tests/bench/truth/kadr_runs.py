@@ -44,9 +44,9 @@ class Found:
             return dict(stored)
 
     def payload(self, component: str) -> dict[str, Any]:
-        """The JSON of the component's result for the whole file."""
+        """What else the component's result for the whole file says."""
         (path,) = (self._path(r["key"], r["digest"], component) for r in self._results(component))
-        stored: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
+        stored: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())["payload"]
         return stored
 
     def _results(self, component: str) -> list[dict[str, str]]:

@@ -17,7 +17,7 @@ MEETINGS_PUBLISHED = (
 VOICE_PUBLISHED = (
     "Silero VAD 6.2: not found for these recordings (its wiki gives ROC-AUC and accuracy on other sets)"
 )
-SEEN = "nothing: no parameter was chosen on these files"
+SEEN = "no parameter was chosen on it"
 
 
 def read_rttm(path: Path) -> dict[str, list[tuple[int, int, str]]]:

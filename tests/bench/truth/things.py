@@ -26,7 +26,7 @@ GROUNDS = ("grass.png", "brick.png", "gravel.png", "moon.png", "rocket.jpg", "ih
 HEIGHTS = (40, 60, 90, 140, 220, 340)
 """Of things in the frame of 1280×720, in pixels."""
 PUBLISHED = "NanoDet 416×416, by its authors on COCO val: mAP 0.235 to 0.304, by model; which of them these weights are is not known"
-SEEN = "nothing: no parameter was chosen on these pictures"
+SEEN = "no parameter was chosen on it"
 Boxes = list[dict[str, Any]]
 """label, box (x1, y1, x2, y2), and of what was found score and track."""
 

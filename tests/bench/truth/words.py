@@ -116,7 +116,7 @@ def _scored(measure: str, truth: str, heard: str, n: str, data: str, published: 
         n=f"{n}, {words} words",
         data=data,
         published=published,
-        seen="nothing: no parameter was chosen on these recordings",
+        seen="no parameter was chosen on it",
     )
 
 
@@ -182,7 +182,7 @@ def languages(places: dict[str, Path], kadr: Runs, folder: Path) -> list[Line]:
             n=f"{len(mixed)} utterances, {found.duration_ms / 60000:.1f} min; {len(single)} files",
             data="telephone prompts in en, es, fr, it, ru, each by one voice; CC BY-SA 3.0, CC BY 3.0",
             published="Whisper base: 64.3 % on Fleurs' 82 languages is the largest model's; base's was not found",
-            seen="nothing: no parameter was chosen on these recordings",
+            seen="no parameter was chosen on it",
         )
     ]
 

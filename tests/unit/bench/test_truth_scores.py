@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.bench.accuracy_table import markdown
 from tests.bench.truth.cuts import HARD_TOLERANCE_MS, SOFT_TOLERANCE_MS, Change, matched
 from tests.bench.truth.letters import Text, card_errors
+from tests.bench.truth.line import Line
 from tests.bench.truth.scorers import _iou
 from tests.bench.truth.sounds import EDGE_MS, STEP_MS, compared
 from tests.bench.truth.things import WIDTH, Cutout, Walk, pasted
@@ -92,3 +94,16 @@ def test_a_walk_turns_back_at_the_sides() -> None:
     walk = Walk(Cutout("person", np.zeros((10, 100, 4), np.uint8)), 100, 5, 50)
     assert [walk.at(s)[1] for s in (0, 1)] == [100, 150]
     assert all(50 <= walk.at(s)[1] <= WIDTH - 50 for s in range(200))
+
+
+def test_the_table_names_each_text_once() -> None:
+    lines = [
+        Line(
+            measure=f"m{i}", value=0.5, n="3", data="tapes", published="none", seen="nothing", parts={"a": 4}
+        )
+        for i in range(2)
+    ]
+    table = markdown(lines)
+    assert "| m1 | 0.500 | a 4 | 3 | 1 | 1 |" in table
+    assert table.count("tapes") == 1
+    assert table.count("none") == 1
