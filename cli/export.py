@@ -21,11 +21,11 @@ from cli.text import printable
 from exports.formats import FORMATS
 from exports.source import Exported, Options, Source
 from kadr.contracts.artifact import Artifact
-from kadr.contracts.errors import InvalidObject, KadrError, NoSpaceLeft, ObjectMissing, StoreFailure
+from kadr.contracts.errors import InvalidObject, KadrError, ObjectMissing
 from kadr.contracts.run import Request
 from kadr.pipeline.closing import read_manifest
 from kadr.pipeline.render import StoredRun
-from kadr.storage.files import FileStore, temporary
+from kadr.storage.files import FileStore
 
 MAJOR = "1."
 """Of the insights that the formats are made from."""
@@ -209,17 +209,4 @@ def _put(files: Mapping[Path, bytes], force: bool) -> None:
     for path in files:
         outputs.check_writable(path.parent)
     for path, body in files.items():
-        _write(path, body)
-
-
-def _write(path: Path, body: bytes) -> None:
-    """Whole or not at all. Raises StoreFailure, NoSpaceLeft."""
-    try:
-        with temporary(path.parent) as (file, made):
-            file.write(body)
-            file.flush()
-            made.replace(path)
-    except OSError as error:
-        if error.errno in outputs.FULL:
-            raise NoSpaceLeft(f"no space left for {path}: free some, or name another --out") from error
-        raise StoreFailure(f"cannot write {path}: {error.strerror}; name another --out") from error
+        outputs.write_file(path, body)

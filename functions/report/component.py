@@ -35,7 +35,7 @@ def report(run: RunView, params: ReportParams) -> Mapping[str, bytes]:
     """Write what was found as a page for people, data for programs and captions for players."""
     sources = Sources(run)
     found = build(sources)
-    cues = cues_of(found.transcript, found.captions)
+    cues = cues_of(found.transcript, found.captions, found.video.duration_ms)
     language = found.language.language if found.language else None
     return {
         "report.html": page(page_data(sources, found, cues, params.picture_bytes)).encode(),

@@ -13,7 +13,8 @@ from functions.report.insights import Insights, Word
 from functions.report.kinds import kinds, own
 from functions.report.others import taken_apart
 from functions.report.sources import Found, Sources
-from functions.report.vtt import Cue
+from kadr.craft.captions import Cue
+from kadr.craft.webvtt import payload
 
 CURVE_POINTS = 6000
 KEY_FRAME_SHARE = 0.6
@@ -29,7 +30,7 @@ def page_data(sources: Sources, found: Insights, cues: Sequence[Cue], picture_by
         "story": story,
         "loudness": curve(sources["loudness"], "t_ms", "momentary_lufs"),
         "motion": curve(sources["shots"], "motion_ms", "motion"),
-        "cues": [[c.start_ms, c.end_ms, c.markup] for c in cues],
+        "cues": [[c.start_ms, c.end_ms, payload(c)] for c in cues],
         "kinds": {c.name: kind for c in found.run.components for kind in kinds([c.name])},
         "added": own(c.name for c in found.run.components),
         "curves": {other.component: _curves(sources[other.component]) for other in found.others},

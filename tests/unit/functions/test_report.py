@@ -19,10 +19,11 @@ from functions.report.component import ReportParams, report
 from functions.report.insights import Insights, schema_bytes
 from functions.report.page_data import thinned
 from functions.report.sources import Sources
-from functions.report.vtt import COLUMNS, captions_vtt, cues_of, width
+from functions.report.vtt import captions_vtt, cues_of
 from functions.report.words import clock, span_length
 from kadr.contracts.artifact import Artifact, ArtifactSpec
 from kadr.contracts.component import REGISTRY
+from kadr.craft.captions import COLUMNS, width
 from tests.unit.functions.report_artifacts import captions, f32, i64, shots, speech
 from tests.unit.functions.report_fixture import (
     HOSTILE,
