@@ -13,6 +13,7 @@ import click
 from cli import outputs
 from cli.compose import Machine, Question
 from cli.crash import unforeseen
+from cli.holding import hold
 from cli.options import Choice, profile_options
 from cli.progress import Bars, JsonLines, Lines, View
 from cli.sources import Video, resolve
@@ -23,6 +24,7 @@ from kadr.contracts.run import RunStatus
 from kadr.pipeline.admission import Admitted, Asked, admit, identify
 from kadr.pipeline.local import Event
 from kadr.pipeline.localrun import LocalRun
+from kadr.storage.claims import Claim
 
 EXIT_PARTIAL, EXIT_FAILED = 3, 1
 
@@ -35,6 +37,7 @@ class Job:
     out: Path
     admitted: Admitted | None = None
     run: LocalRun | None = None
+    claim: Claim | None = None
     error: KadrError | None = None
     began: float = 0.0
     delivered: bool = False
@@ -88,10 +91,14 @@ class Batch:
     def work(self, cores: int | None) -> None:
         """Bring every job to its end. Raises Interrupted; any other trouble is its own job's."""
         coordinator = self.machine.coordinator(self._event, self.view.note, cores)
-        with Stoppable(coordinator):
-            for job in self.jobs:
-                self._admit(job)
-            coordinator.run([j.run for j in self.jobs if j.run is not None])
+        try:
+            with Stoppable(coordinator):
+                for job in self.jobs:
+                    self._admit(job)
+                coordinator.run([j.run for j in self.jobs if j.run is not None])
+        finally:
+            for claim in (j.claim for j in self.jobs if j.claim is not None):
+                claim.release()
         for job in self.jobs:
             if job.run is not None:
                 job.error = job.error or _error_of(job.run)
@@ -115,6 +122,7 @@ class Batch:
         outputs.check_writable(job.out)
         asked = Asked(video.path, mine.profile, mine.graph, mine.models, self.refresh, video.title)
         job.admitted = admit(machine.store, asked, video_id, source)
+        job.claim = hold(machine.store, job.admitted.request.run_id)
         href = outputs.href(video.path, job.out)
         finished = job.admitted.finished
         there = finished and outputs.current(machine.store, job.admitted.request, job.out, href)

@@ -17,7 +17,9 @@ from urllib.parse import unquote, urlsplit
 import click
 
 from cli import outputs
+from cli.again import command_of
 from cli.compose import Machine
+from cli.holding import held
 from cli.sources import Video, shown
 from cli.summary import found_in
 from cli.tables import print_json, print_table
@@ -40,24 +42,33 @@ PLAIN = {"t": "times", "start": "spans"}
 COLOURS = {"complete": "green", "succeeded": "green", "failed": "red", "blocked": "red", "cancelled": "red"}
 
 
+RUNNING, STOPPED = "running", "stopped"
+"""Of a run that is not closed: some process works on it, or none does. A component that was begun is the same."""
+
+
 @dataclass(frozen=True)
 class Seen:
-    """A run as its objects tell it."""
+    """A run as its objects tell it. ``held``: a process works on it."""
 
     request: Request
     state: RunState
     components: Mapping[str, ComponentSummary]
+    held: bool = False
 
     @classmethod
     def read(cls, store: FileStore, request: Request) -> Seen:
+        is_held = held(store, request.run_id)  # before the objects: what ends in between has closed the run
         state = evaluate(request, load_objects(store, request))
-        return cls(request, state, compile_manifest(request, state).components)
+        return cls(request, state, compile_manifest(request, state).components, is_held)
 
     @property
     def status(self) -> str:
-        """The run's status; one that was begun and not closed is ``open``: nobody may be working on it."""
         is_open = self.state.status in (RunStatus.RUNNING, RunStatus.QUEUED)
-        return "open" if is_open else self.state.status.value
+        return (RUNNING if self.held else STOPPED) if is_open else self.state.status.value
+
+    def state_of(self, component: str) -> str:
+        state = self.components[component].state
+        return STOPPED if state == RUNNING and not self.held else state
 
     def records(self, component: str) -> list[Record]:
         """Of the whole video if there is one, else of the chunks so far."""
@@ -72,13 +83,14 @@ class Seen:
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
 def command(run: str | None, every: bool, as_json: bool) -> None:
     """Show a run: by its id or the beginning of it, or the newest of a VIDEO, or the newest of all."""
-    store = Machine().store
+    machine = Machine()
+    store = machine.store
     if every:
         if run is not None:
             raise click.UsageError("--all shows every run: leave out RUN, or leave out --all")
         return _show_all(store, as_json)
     seen = Seen.read(store, find(store, run))
-    described = describe(store, seen)
+    described = describe(machine, seen)
     print_json(described) if as_json else _print(described)
     return None
 
@@ -135,9 +147,9 @@ def _newest(runs: Iterator[Request] | list[Request], nothing: str) -> Request:
     return newest
 
 
-def describe(store: FileStore, seen: Seen) -> dict[str, Any]:
+def describe(machine: Machine, seen: Seen) -> dict[str, Any]:
     """Everything that is shown, as plain data."""
-    request, closed = seen.request, seen.state.closed
+    store, request, closed = machine.store, seen.request, seen.state.closed
     where = places(store, seen)
     return {
         "run_id": request.run_id,
@@ -153,6 +165,8 @@ def describe(store: FileStore, seen: Seen) -> dict[str, Any]:
         "found": _found(where.get("insights.json")),
         "components": {name: _component(store, seen, name) for name in seen.components},
         "files": {name: str(path) for name, path in where.items()},
+        "again": command_of(machine, request),
+        "resumable": request.graph.catalogue == machine.catalogue.digest,
     }
 
 
@@ -186,7 +200,7 @@ def _component(store: FileStore, seen: Seen, name: str) -> dict[str, Any]:
     results = [_result(store, seen.request, name, r) for record in seen.records(name) for r in record.results]
     return {
         "stage": summary.stage,
-        "state": summary.state,
+        "state": seen.state_of(name),
         "reason": summary.reason,
         "error": summary.error,
         "gaps": summary.gaps,
@@ -261,16 +275,31 @@ def _remarks(run: Mapping[str, Any]) -> Iterator[str]:
             code = f"{c['error']['code']}: " if c["error"] else ""
             gaps = ", ".join(f"{clock(start)}–{clock(end)}" for start, end in c["gaps"])
             yield f"{name} is {c['state']}: {code}{c['reason']}" + (f" (not seen: {gaps})" if gaps else "")
-    if run["status"] == "open":
-        yield "not finished: `kadr analyze` of the same video with the same options resumes it"
-    elif run["status"] in ("partial", "failed", "cancelled"):
-        yield "`kadr analyze` of the same video with the same options tries again what is missing"
+    if following := _next(run):
+        yield following
     if report := run["files"].get("report.html"):
         others = ", ".join(sorted(set(run["files"]) - {"report.html"}))
         yield f"report: {report}"
         yield f"beside it: {others}"
-    if run["manifest"] and not run["files"]:
-        yield "no report was made: `kadr analyze` of the same video with the same options makes it"
+
+
+def _next(run: Mapping[str, Any]) -> str:
+    """What is to be done about a run that is not complete, or has no report; "" if nothing is."""
+    other = f"`kadr analyze` of the same video with the same options (profile {run['profile']})"
+    same = f"`{run['again']}`" if run["again"] else other
+    if run["status"] == RUNNING:
+        return "a process works on it now"
+    if run["status"] == RunStatus.COMPLETE and run["files"]:
+        return ""
+    if not run["resumable"]:
+        return (
+            f"Kadr's components have changed since: {same} makes a new run, which takes over what still holds"
+        )
+    if run["status"] == STOPPED:
+        return f"nobody works on it: {same} resumes it"
+    if run["status"] == RunStatus.COMPLETE:
+        return f"no report was made: {same} makes it"
+    return f"{same} tries again what is missing"
 
 
 def when(ms: int) -> str:

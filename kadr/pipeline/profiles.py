@@ -24,6 +24,8 @@ SAMPLING: Mapping[str, Any] = {
     "long_side": {"type": "integer", "exclusiveMinimum": 0},
 }
 """Parameters, and their schemas, of every component that reads frames sampled in time."""
+PART = " (part)"
+"""Ends the name of a profile of which only some components were asked."""
 
 Signature = Callable[[str], str]
 """A model's name to its signature. Raises InvalidProfile for a model without a card."""
@@ -105,7 +107,7 @@ def with_settings(profile: Profile, settings: Mapping[str, Mapping[str, Any]]) -
 
 def only(profile: Profile, components: Iterable[str]) -> Profile:
     """``profile`` narrowed to ``components`` (and what they read)."""
-    return profile.model_copy(update={"components": tuple(components), "name": f"{profile.name} (part)"})
+    return profile.model_copy(update={"components": tuple(components), "name": profile.name + PART})
 
 
 def normalise(profile: Profile, catalogue: Catalogue, signature: Signature) -> NormalProfile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,10 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cli.compose import Machine
-from cli.options import Choice
+from cli.holding import hold
 from cli.show import counted
-from kadr.pipeline.admission import Asked, admit, identify
-from kadr.settings import Settings
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Kadr
@@ -120,22 +119,41 @@ def test_a_failed_run_says_what_failed_and_what_that_cost(kadr: Kadr, place: Pla
     assert any("tries again what is missing" in line for line in lines)
 
 
-def test_an_open_run_says_that_it_is_not_finished(kadr: Kadr, place: Place, tmp_path: Path) -> None:
-    video = tmp_path / "open.flac"
-    shutil.copy(ROOT / "tests/data/two_cities.flac", video)
-    machine = Machine(Settings())
-    question = machine.question(Choice("standard", only=("loudness",)).profile())
-    video_id, source = identify(machine.store, video, lambda _: None)
-    asked = Asked(video, question.profile, question.graph, question.models)
-    request = admit(machine.store, asked, video_id, source).request
+def test_an_open_run_is_running_or_stopped_and_says_how_it_goes_on(
+    kadr: Kadr, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = shutil.copytree(place.home, tmp_path / "home", dirs_exist_ok=True)
+    monkeypatch.setenv("KADR_HOME", str(home))
+    run_id = shown(kadr, place.sound)["run_id"]
+    state = home / "store/state/local" / run_id
+    for path in (*state.glob("done.*"), *state.glob("1/loudness.*")):
+        path.unlink()  # what a kill leaves: closed by nobody, one component begun
+    claim = hold(Machine().store, run_id)
+    run = shown(kadr, run_id)
+    assert (run["status"], run["components"]["loudness"]["state"]) == ("running", "running")
+    assert "a process works on it now" in kadr("show", run_id).out
+    assert claim is not None
+    claim.release()
+    run = shown(kadr, run_id)
+    assert (run["status"], run["components"]["loudness"]["state"]) == ("stopped", "stopped")
+    assert run["components"]["pcm"]["state"] == "succeeded"
+    assert run["files"] == {}
+    again = shlex.join(["kadr", "analyze", str(place.sound), "--profile", "standard", "--only", "loudness"])
+    assert f"nobody works on it: `{again}` resumes it" in kadr("show", run_id).out
+    assert json.loads(kadr("show", "--all", "--json").out)[1]["status"] == "stopped"
+
+
+def test_a_run_of_other_components_cannot_be_resumed(kadr: Kadr, place: Place) -> None:
+    run_id = shown(kadr, place.text)["run_id"]
+    path = place.home / f"store/state/local/{run_id}/request.json"
+    body = path.read_text()
+    request = json.loads(body)
+    path.write_text(json.dumps({**request, "graph": {**request["graph"], "catalogue": "0" * 64}}))
     try:
-        run = shown(kadr, request.run_id)
-        assert run["status"] == "open"
-        assert run["components"]["loudness"]["state"] == "waiting"
-        assert run["files"] == {}
-        assert "not finished: `kadr analyze` of the same video" in kadr("show", request.run_id).out
+        said = kadr("show", run_id).out
     finally:
-        shutil.rmtree(place.home / "store/state/local" / request.run_id)
+        path.write_text(body)
+    assert "Kadr's components have changed since: `kadr analyze " in said
 
 
 def test_all_runs_newest_first(kadr: Kadr, place: Place) -> None:

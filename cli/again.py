@@ -1,0 +1,69 @@
+"""The command that asks again what a run was asked: it resumes one that was stopped and retries one that failed."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from cli.compose import Machine
+from cli.options import Choice
+from cli.sources import Video
+from kadr.contracts.errors import KadrError
+from kadr.contracts.run import Request
+from kadr.pipeline.catalogue import Catalogue
+from kadr.pipeline.profiles import PART, config_hash
+
+SIDECAR = ("captions", "sidecar")
+"""The parameter that is a whole text: what lies beside the video is found there again."""
+
+
+def command_of(machine: Machine, request: Request) -> str | None:
+    """``kadr analyze …`` that asks the same, or None if that cannot be told, as of a profile in some file."""
+    path = Path(unquote(urlsplit(request.source).path))
+    profile = request.profile_name.removesuffix(PART)
+    wanted = request.profile["components"]
+    only = _leaves(wanted, machine.catalogue) if profile != request.profile_name else ()
+    try:
+        settings = _settings(machine, Choice(profile, only=only), wanted)
+        same = machine.question(Choice(profile, settings, only).profile())
+    except KadrError:
+        return None
+    sidecar = settings.get(SIDECAR[0], {}).pop(SIDECAR[1], None)
+    if config_hash(same.profile) != request.config_hash or (sidecar and not _beside(path)):
+        return None
+    words = ["kadr", "analyze", str(path), "--profile", profile]
+    words += ["--only", ",".join(only)] if only else []
+    for component, params in settings.items():
+        for name, value in params.items():
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            words += ["--set", f"{component}.{name}={text}"]
+    return shlex.join(words)
+
+
+def _beside(path: Path) -> bool:
+    return Video(path, path.name, path.parent).sidecar is not None
+
+
+def _leaves(wanted: Mapping[str, Any], catalogue: Catalogue) -> tuple[str, ...]:
+    """Those of ``wanted`` that no other of them needs."""
+    entries = [catalogue.components[n] for n in wanted if n in catalogue.components]
+    needed = {r.component for e in entries for r in e.reads if not r.optional} | {e.plan for e in entries}
+    return tuple(n for n in sorted(wanted) if n not in needed)
+
+
+def _settings(machine: Machine, choice: Choice, wanted: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What of ``wanted`` is not as ``choice`` has it. ``packs`` follow from the rest. Raises KadrError."""
+    settings: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+    for name, usual in machine.question(choice.profile()).profile.components.items():
+        asked = wanted.get(name, {})
+        for part, values in (("params", usual.params), ("frames", usual.frames or {})):
+            given = asked.get(part) or {}
+            settings[name] |= {
+                k: given[k] for k, v in values.items() if k in given and given[k] != v and k != "packs"
+            }
+    return {name: params for name, params in settings.items() if params}
