@@ -25,6 +25,8 @@ _TOLERANCE_MS = 40
 """Time stamps may disagree with the count of samples by so much before silence is filled in or samples are dropped."""
 _RATES = (8_000, 192_000)
 _MIXABLE_CHANNELS = 8
+_PLANES = 7
+"""Channels that PyAV can hand over as a plane each: from eight on, 18.1 runs past the end of FFmpeg's list of them."""
 _LONG_SILENCE_S = 10
 _BLOCKS = 10
 """Of levels, a second."""
@@ -174,11 +176,12 @@ class _Shape:
     def floats(self, frame: AudioFrame) -> Iterator[tuple[np.ndarray[Any, Any], int | None]]:
         """(float32 [C, N], time stamp) of what ``frame`` holds."""
         key = (frame.layout.name, frame.sample_rate, frame.format.name)
-        if key[:2] == (self.layout, self._rate):
+        legible = not frame.format.is_planar or frame.layout.nb_channels <= _PLANES
+        if key[:2] == (self.layout, self._rate) and legible:
             yield _as_float(frame), frame.pts
             return
         if key != self._other_key:
-            self._other_key, self._other = key, AudioResampler("fltp", self.layout, self._rate)
+            self._other_key, self._other = key, AudioResampler("flt", self.layout, self._rate)
         assert self._other is not None
         for number, made in enumerate(self._other.resample(frame)):
             yield _as_float(made), frame.pts if number == 0 else None
@@ -245,7 +248,8 @@ class _Mixer:
         self._waiting, self._waits = [], 0
         self._meter.push(joined.T)
         mixable = joined if self.channels <= _MIXABLE_CHANNELS else joined.mean(axis=0, keepdims=True)
-        frame = AudioFrame.from_ndarray(np.ascontiguousarray(mixable), format="fltp", layout=self._layout)
+        packed = np.ascontiguousarray(mixable.T).reshape(1, -1)
+        frame = AudioFrame.from_ndarray(packed, format="flt", layout=self._layout)
         frame.sample_rate, frame.pts, frame.time_base = self._rate, self._sent, Fraction(1, self._rate)
         self._sent += joined.shape[1]
         self._keep(self._resampler.resample(frame))
@@ -256,7 +260,10 @@ class _Mixer:
 
 
 def _as_float(frame: AudioFrame) -> np.ndarray[Any, Any]:
-    """float32 [C, N] in [-1, 1] of a frame in any sample format; what is not finite becomes silence."""
+    """float32 [C, N] in [-1, 1] of a frame in any sample format; what is not finite becomes silence.
+
+    Of a planar one at most _PLANES channels.
+    """
     raw = frame.to_ndarray()
     planes = raw if frame.format.is_planar else raw.reshape(-1, frame.layout.nb_channels).T
     if planes.dtype == np.uint8:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
+import av.error
 import numpy as np
 import pytest
 
@@ -114,3 +117,40 @@ def test_pieces_are_read_by_time() -> None:
     piece = stream.read(1030, 1031)
     assert piece.dtype == np.float32
     assert (piece * 32768).round().astype(int).tolist() == list(range(480, 496))
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "layout"),
+    [
+        ("a.m4a", "aac", "7.1"),
+        ("a.wav", "pcm_s16le", "7.1"),
+        ("a.flac", "flac", "7.1"),
+        ("a.mka", "libopus", "7.1"),
+        ("a.m4a", "aac", "hexadecagonal"),
+        ("a.wav", "pcm_s16le", "hexadecagonal"),
+        ("a.wav", "pcm_s16le", "22.2"),
+        ("a.wv", "wavpack", "hexadecagonal"),
+    ],
+)
+def test_sound_of_many_channels(tmp_path: Path, name: str, codec: str, layout: str) -> None:
+    """PyAV itself reads memory that is not its own when it is asked for eight planes or more."""
+    path = tmp_path / name
+    channels = av.AudioLayout(layout).nb_channels
+    wave = (8000 * np.sin(2 * np.pi * 440 * np.arange(48_000) / 48_000)).astype(np.int16)
+    container: Any
+    with av.open(path, "w") as container:
+        try:
+            stream = container.add_stream(codec, rate=48_000, layout=layout)
+            stream.codec_context.open()
+        except (ValueError, av.error.FFmpegError) as error:
+            pytest.skip(f"{codec} does not encode {layout}: {error}")
+        for at in range(0, len(wave), 960):
+            packed = np.repeat(wave[at : at + 960], channels).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(packed, format="s16", layout=layout)
+            frame.sample_rate, frame.pts, frame.time_base = 48_000, at, Fraction(1, 48_000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    sound, levels = heard(FileSource(path))
+    assert levels.payload["channels"] == channels
+    assert levels["peak"].max() == pytest.approx(8000 / 32768, rel=0.3)
+    assert tone_hz(sound["samples"][1600:14_400]) == pytest.approx(440, abs=3)
