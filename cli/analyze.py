@@ -39,9 +39,11 @@ class Job:
     run: LocalRun | None = None
     claim: Claim | None = None
     error: KadrError | None = None
-    began: float = 0.0
     delivered: bool = False
+    began: float = 0.0
+    """On the monotonic clock, when the first was heard of the run; others may have been at work before."""
     seconds: float = 0.0
+    """Spent on it, on the wall clock: the time in which it waited for others is not in it."""
 
 
 @click.command("analyze")
@@ -67,13 +69,14 @@ def command(
     question = machine.question(profile)
     machine.require_weights(question)
     view: View = JsonLines() if as_json else Bars() if sys.stderr.isatty() else Lines()
+    started = time.monotonic()
     with view:
         found = resolve(videos, machine.fetcher(profile, view.note))
         choice.check(found)
         places = outputs.folders(found, out)
         batch = Batch(machine, choice, question, refresh, view, list(map(Job, found, places)))
         batch.work(jobs)
-    summarise(machine.store, batch.jobs, as_json)
+    summarise(batch.jobs, time.monotonic() - started, as_json)
     sys.exit(_exit_code(batch.jobs))
 
 
@@ -102,10 +105,10 @@ class Batch:
         for job in self.jobs:
             if job.run is not None:
                 job.error = job.error or _error_of(job.run)
-                job.seconds = job.run.ended - job.began
+                job.seconds += job.run.ended - (job.began or job.run.ended)
 
     def _admit(self, job: Job) -> None:
-        job.began = time.monotonic()
+        began = time.monotonic()
         try:
             job.run = self._admitted(job)
         except Interrupted:
@@ -113,6 +116,7 @@ class Batch:
         except Exception as error:
             job.error = error if isinstance(error, KadrError) else unforeseen(error)
             self.view.failed(job.video.title, job.error)
+        job.seconds = time.monotonic() - began
 
     def _admitted(self, job: Job) -> LocalRun:
         video, machine = job.video, self.machine
@@ -131,9 +135,10 @@ class Batch:
 
     def _event(self, event: Event) -> None:
         """What is done is delivered before it is told."""
-        if event["event"] == "run.done":
-            for job in self.jobs:
-                if job.run is not None and job.run.request.run_id == event["run_id"]:
+        for job in self.jobs:
+            if job.run is not None and job.run.request.run_id == event["run_id"]:
+                job.began = job.began or time.monotonic()
+                if event["event"] == "run.done":
                     self._deliver(job, job.run)
         self.view.event(event)
 

@@ -16,8 +16,10 @@ from cli.options import Choice, profile_options
 from cli.preview import duration_ms
 from cli.sources import Video, resolve
 from cli.text import printable
-from kadr.contracts.errors import InvalidObject, KadrError, ObjectMissing
+from cli.tracker import clock
+from kadr.contracts.errors import InvalidObject, InvalidProfile, KadrError, ObjectMissing
 from kadr.contracts.manifest import Manifest
+from kadr.contracts.profile import NormalProfile, part_asked
 from kadr.contracts.run import RunStatus
 from kadr.pipeline.admission import Asked, draft, find, identify
 from kadr.pipeline.plan import Played, Row, play, rows
@@ -71,7 +73,8 @@ def _plan(
     answer = find(machine.store, asked, video_id, source)
     played = play(machine.store, draft(asked, video_id, source), source, refresh)
     duration = _duration_ms(machine.store, played, video_id, video)
-    listed = rows(machine.store, machine.catalogue, played, duration, costs)
+    start, end = _part(question.profile, duration)
+    listed = rows(machine.store, machine.catalogue, played, end - start, costs)
     if answer is not None and answer.finished:
         listed = [Row(r.component, r.stage, hits=r.hits or 1) for r in listed]
     low, high = sum(r.seconds_low for r in listed), sum(r.seconds_high for r in listed)
@@ -79,6 +82,7 @@ def _plan(
         "video": video.title,
         "video_id": video_id,
         "duration_ms": duration,
+        "asked_ms": [start, end],
         "answer": answer.how if answer else "new",
         "run_id": answer.request.run_id if answer else None,
         "seconds": [round(low, 1), round(high, 1)],
@@ -86,6 +90,17 @@ def _plan(
         "missing_models": machine.registry.missing(question.models),
         "components": [{**asdict(r), "verdict": r.verdict} for r in listed],
     }
+
+
+def _part(profile: NormalProfile, duration: int) -> tuple[int, int]:
+    """[start_ms, end_ms) of what is asked. Raises InvalidProfile if that lies outside the video."""
+    start, end = part_asked(profile.hashed(), duration)
+    if duration and start == end:
+        raise InvalidProfile(
+            f"the part asked for begins at {clock(profile.components['probe'].params['from_ms'])}, "
+            f"but the video ends at {clock(duration)}: choose an earlier --from"
+        )
+    return start, end
 
 
 def _duration_ms(store: FileStore, played: Played, video_id: str, video: Video) -> int:
@@ -120,7 +135,7 @@ def measured_costs(store: FileStore) -> dict[str, float]:
 def _measure(manifest: Manifest, seconds: dict[str, float], minutes: dict[str, float]) -> None:
     """Only components of which every task was computed: their time over the time they cover."""
     spans = [r.chunks() for e in manifest.records if (r := e.record) and r.task == "probe"]
-    length = (max((c.end_ms for c in spans[0]), default=0) / 60_000) if spans else 0.0
+    length = sum(c.end_ms - c.start_ms for c in spans[0]) / 60_000 if spans else 0.0
     for component, summary in manifest.components.items():
         if length and summary.computed == summary.tasks and summary.state == "succeeded":
             seconds[component] += summary.seconds
@@ -144,9 +159,16 @@ def _print(plan: dict[str, Any]) -> None:
         table.add_row(
             *cells, _interval(row["seconds_low"], row["seconds_high"]), Text(printable("; ".join(row["why"])))
         )
-    console.print(Text(printable(plan["video"]), "bold"), Text(f"{plan['duration_ms'] / 1000:.1f} s", "dim"))
+    console.print(Text(printable(plan["video"]), "bold"), Text(_length(plan), "dim"))
     console.print(table)
     console.print(Text(_said(plan)))
+
+
+def _length(plan: dict[str, Any]) -> str:
+    start, end = plan["asked_ms"]
+    whole = f"{plan['duration_ms'] / 1000:.1f} s"
+    part = f"{(end - start) / 1000:.1f} s ({clock(start)}–{clock(end)}) of "
+    return whole if end - start == plan["duration_ms"] else part + whole
 
 
 def _said(plan: dict[str, Any]) -> str:

@@ -10,14 +10,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cli.text import printable
-from cli.tracker import Tracker, clock
+from cli.tracker import Together, Tracker, pace
 from kadr.contracts.errors import KadrError
 from kadr.pipeline.admission import Admitted
 from kadr.pipeline.catalogue import Catalogue
 
 if TYPE_CHECKING:
-    from rich.progress import Task as RichTask
     from rich.progress import TaskID
+
+WAITING_SHOWN = 3
+"""Rows of runs that have not begun: the others are counted."""
 
 
 class View(Protocol):
@@ -75,7 +77,7 @@ class Lines:
     def __init__(self) -> None:
         self._titles: dict[str, str] = {}
         self._trackers: dict[str, Tracker] = {}
-        self._began = time.monotonic()
+        self._hashed: set[str] = set()
 
     def __enter__(self) -> View:
         return self
@@ -85,7 +87,10 @@ class Lines:
     def note(self, text: str) -> None:
         print(printable(text), file=sys.stderr, flush=True)
 
-    def hashing(self, title: str, fraction: float) -> None: ...
+    def hashing(self, title: str, fraction: float) -> None:
+        if fraction < 1 and title not in self._hashed:
+            self._hashed.add(title)
+            self.note(f"{title}: reading the file")
 
     def begin(self, admitted: Admitted, title: str, catalogue: Catalogue) -> None:
         run_id = admitted.request.run_id
@@ -102,29 +107,33 @@ class Lines:
             )
             what = event.get("task", event["event"])
             self.note(f"{title}: {100 * tracker.fraction:3.0f} %  {event['event']:12} {what}  {said}")
+        if event["event"] == "run.done":
+            self.note(f"{title}: {event['status']}")
 
     def failed(self, title: str, error: KadrError) -> None:
         self.note(f"{title}: {error}")
 
 
 class Bars:
-    """A progress bar for each run: stage, component, chunk, ×realtime and time left."""
+    """A bar for each run that is at work or next, saying what is being done; for several also one for all of them."""
 
     def __init__(self) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
         from rich.table import Column
 
-        self._trackers: dict[str, Tracker] = {}
-        self._rows: dict[str, TaskID] = {}
         self._titles: dict[str, str] = {}
-        self._hashing: dict[str, TaskID] = {}
+        self._trackers: dict[str, Tracker] = {}
+        self._all = Together()
+        self._rows: dict[str, TaskID] = {}
+        self._hashing: TaskID | None = None
+        self._whole: TaskID | None = None
+        self._began = 0.0
         self._bars = Progress(
-            SpinnerColumn(finished_text="[green]✓[/]"),
+            SpinnerColumn(),
             TextColumn("[bold]{task.fields[title]}", markup=True),
             BarColumn(bar_width=16),
             TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("[cyan]{task.fields[pace]}"),
             # What is under way gives way first where the terminal is narrow; the bar never does.
             TextColumn(
                 "[dim]{task.fields[doing]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
@@ -144,49 +153,82 @@ class Bars:
         self._bars.console.print(printable(text), style="dim", markup=False, highlight=False)
 
     def _add(self, title: str, doing: str) -> TaskID:
-        return self._bars.add_task("", total=1.0, title=_short(title), pace="", doing=doing)
+        return self._bars.add_task("", total=1.0, title=_short(title), doing=doing)
 
     def hashing(self, title: str, fraction: float) -> None:
-        if title not in self._hashing:
-            self._hashing[title] = self._add(title, "reading the file")
-        self._bars.update(self._hashing[title], completed=fraction)
+        if self._hashing is None:
+            self._hashing = self._add(title, "reading the file")
+        self._bars.update(self._hashing, completed=fraction, title=_short(title))
+
+    def _hashed(self) -> None:
+        if self._hashing is not None:
+            self._bars.remove_task(self._hashing)
+            self._hashing = None
 
     def begin(self, admitted: Admitted, title: str, catalogue: Catalogue) -> None:
-        if title in self._hashing:
-            self._bars.remove_task(self._hashing.pop(title))
-        run_id = admitted.request.run_id
-        self._trackers[run_id] = Tracker(admitted.request.graph, catalogue)
-        self._titles[run_id] = title
-        self._rows[run_id] = self._add(title, admitted.how)
+        self._hashed()
+        request = admitted.request
+        if request.run_id in self._titles:
+            self.note(f"{title}: the same video as {self._titles[request.run_id]}")
+            return
+        tracker = Tracker(request.graph, catalogue, request.profile)
+        self._titles[request.run_id], self._trackers[request.run_id] = title, tracker
+        self._all.add(request.run_id, tracker, admitted.source.size)
+        self._rows[request.run_id] = self._add(title, f"waiting ({admitted.how})")
+        self._show_waiting()
 
     def event(self, event: Mapping[str, Any]) -> None:
         run_id = str(event["run_id"])
-        tracker, row = self._trackers[run_id], self._rows[run_id]
+        tracker = self._trackers[run_id]
+        self._began = self._began or time.monotonic()
         tracker.see(event)
         if event["event"] in ("task.failed", "task.retried", "run.error", "report.failed"):
             what = event.get("component", "run")
             self.note(f"{self._titles[run_id]}: {what}: {event.get('message', '')}")
-        if event["event"] == "run.done":
+        if event["event"] in ("run.done", "run.error"):
+            self._end(run_id, event.get("status", "stopped here, to be resumed"))
+        elif run_id in self._rows:
+            # With several, how fast one goes says little: another may take its place.
+            fast = pace(tracker, self._elapsed) if len(self._all) == 1 else ""
+            doing = " · ".join(filter(None, (fast, _doing(tracker))))
+            self._bars.update(self._rows[run_id], completed=tracker.fraction, doing=doing, visible=True)
+        self._show_waiting()
+        if len(self._all) > 1:
+            self._show_whole()
+
+    @property
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._began
+
+    def _end(self, run_id: str, status: str) -> None:
+        if run_id in self._rows:
+            self._bars.remove_task(self._rows.pop(run_id))
+            self._all.ended.add(run_id)
+            tracker = self._trackers[run_id]
             spent = f"{tracker.computed} computed, {tracker.cached} cached"
-            self._bars.update(row, completed=1.0, doing=f"{event['status']}: {spent}", pace="")
-            return
-        shown = next(t for t in self._bars.tasks if t.id == row)
-        pace = _pace(tracker, shown)
-        self._bars.update(row, completed=tracker.fraction, doing=tracker.doing, pace=pace)
+            self.note(f"{self._titles[run_id]}: {status} ({spent})")
+
+    def _show_waiting(self) -> None:
+        """The next few that wait have rows; the others are only counted."""
+        for place, run_id in enumerate(self._all.waiting):
+            self._bars.update(self._rows[run_id], visible=place < WAITING_SHOWN)
+
+    def _show_whole(self) -> None:
+        """The last row: all have begun to be admitted before any is at work, so that none comes after it."""
+        if self._whole is None:
+            self._whole = self._add(f"all {len(self._all)} videos", "")
+        waiting = len(self._all.waiting)
+        counts = f"{len(self._all.ended)} done" + (f", {waiting} waiting" if waiting else "")
+        doing = " · ".join(filter(None, (pace(self._all, self._elapsed), counts)))
+        self._bars.update(self._whole, completed=self._all.fraction, doing=doing)
 
     def failed(self, title: str, error: KadrError) -> None:
-        if title in self._hashing:
-            self._bars.remove_task(self._hashing.pop(title))
+        self._hashed()
         self.note(f"{title}: {error}")
 
 
-def _pace(tracker: Tracker, row: RichTask) -> str:
-    elapsed, fraction = row.elapsed or 0.0, tracker.fraction
-    if elapsed < 1 or fraction <= 0.01 or not tracker.duration_ms:
-        return ""
-    speed = tracker.duration_ms / 1000 * fraction / elapsed
-    left = clock(1000 * elapsed * (1 - fraction) / fraction)
-    return f"{speed:.1f}× realtime {left} left"
+def _doing(tracker: Tracker) -> str:
+    return "writing the report" if tracker.closed else tracker.doing or "waiting for a free core"
 
 
 def _short(title: str, width: int = 22) -> str:

@@ -4,26 +4,45 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.text import printable
+from cli.tracker import clock
 from kadr.contracts.errors import InvalidObject
-from kadr.storage.files import FileStore
+from kadr.contracts.profile import part_asked
 
 if TYPE_CHECKING:
     from cli.analyze import Job
 
 
-def summarise(store: FileStore, jobs: Sequence[Job], as_json: bool) -> None:
-    """Print what became of ``jobs``; with ``as_json`` as one JSON line."""
+def summarise(jobs: Sequence[Job], seconds: float, as_json: bool) -> None:
+    """Print what became of ``jobs`` in ``seconds``; with ``as_json`` as one JSON line."""
     rows = [_row(job) for job in jobs]
     if as_json:
-        print(json.dumps({"event": "summary", "videos": rows}, ensure_ascii=False), flush=True)
+        said = {"event": "summary", "videos": rows, "seconds": round(seconds, 2)}
+        print(json.dumps(said, ensure_ascii=False), flush=True)
         return
     for row in rows:
         _print(row)
+    if len(rows) > 1:
+        print(_together(rows, seconds))
+
+
+def _together(rows: Sequence[Mapping[str, Any]], seconds: float) -> str:
+    counts = Counter(row["status"] for row in rows)
+    media_s = sum(_length_ms(row) for row in rows) / 1000
+    computed = any(row.get("tasks", {}).get("computed") for row in rows)
+    speed = f" ({media_s / seconds:.1f}× realtime)" if computed and media_s else ""
+    became = ", ".join(f"{n} {status}" for status, n in counts.items())
+    return f"{len(rows)} videos in {seconds:.1f} s{speed}: {became}"
+
+
+def _length_ms(row: Mapping[str, Any]) -> int:
+    start, end = row.get("asked_ms") or (0, 0)
+    return int(end - start)
 
 
 def _row(job: Job) -> dict[str, Any]:
@@ -38,6 +57,7 @@ def _row(job: Job) -> dict[str, Any]:
         "run_id": manifest.request.run_id,
         "how": job.admitted.how if job.admitted else "",
         "duration_ms": job.run.duration_ms,
+        "asked_ms": part_asked(job.run.request.profile, job.run.duration_ms) if job.run.duration_ms else None,
         "seconds": round(job.seconds, 2),
         "tasks": {"computed": job.run.computed, "in_all": sum(c.tasks for c in summaries.values())},
         "found": _found(job),
@@ -73,6 +93,15 @@ def found(insights: Mapping[str, Any]) -> dict[str, int]:
     return {**({"words": words} if words else {}), **counts}
 
 
+def _part(row: Mapping[str, Any]) -> dict[str, str]:
+    """Which part was asked about, if it was not all."""
+    length, whole = _length_ms(row), row["duration_ms"]
+    if not whole or length == whole:
+        return {}
+    start, end = row["asked_ms"]
+    return {"part": f"{clock(start)}–{clock(end)} of {clock(whole)}"}
+
+
 def _print(row: Mapping[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -86,10 +115,11 @@ def _print(row: Mapping[str, Any]) -> None:
         console.print(Text(printable(f"  {row['error']}")))
         return
     counts = ", ".join(f"{n} {kind if n != 1 else kind[:-1]}" for kind, n in row["found"].items())
-    media = (row["duration_ms"] or 0) / 1000
+    media = _length_ms(row) / 1000
     speed = f" ({media / row['seconds']:.1f}× realtime)" if media and row["tasks"]["computed"] else ""
     cells = {
         "found": counts or "nothing",
+        **_part(row),
         "took": f"{row['seconds']:.1f} s{speed}; {row['tasks']['computed']} of {row['tasks']['in_all']} tasks computed",
         **{name: reason for name, reason in row["missing"].items() if name not in row["blocked"]},
         **({"not done": f"{', '.join(row['blocked'])}: they need what failed"} if row["blocked"] else {}),

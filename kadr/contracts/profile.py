@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -55,3 +56,10 @@ class NormalProfile(BaseModel):
             "sampling_policy_version": SAMPLING_POLICY_VERSION,
             "dataprocessor_version": DATAPROCESSOR_VERSION,
         }
+
+
+def part_asked(profile: Mapping[str, Any], duration_ms: int) -> tuple[int, int]:
+    """[start_ms, end_ms) of a video that a normal profile (its :meth:`NormalProfile.hashed`) asks about."""
+    params = profile.get("components", {}).get("probe", {}).get("params", {})
+    start, end = params.get("from_ms") or 0, params.get("to_ms") or duration_ms
+    return min(start, duration_ms), max(min(start, duration_ms), min(end, duration_ms))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cli.compose import Machine, Question
 from cli.options import Choice
-from cli.tracker import Tracker, clock
+from cli.tracker import Together, Tracker, clock, pace
 from kadr.settings import Settings
 
 Event = Mapping[str, Any]
@@ -108,10 +108,80 @@ def test_what_is_under_way_is_named() -> None:
     assert seen.doing == "text ocr at 02:00 · text ocr merge · audio voice"
 
 
-def test_duration_is_what_the_probe_found() -> None:
-    seen = tracker()
+@pytest.mark.parametrize(
+    ("settings", "length_ms"),
+    [({}, 66_000), ({"from_ms": 10_000, "to_ms": 30_000}, 20_000), ({"from_ms": 60_000}, 6_000), ({"to_ms": 90_000}, 66_000)],
+)  # fmt: skip
+def test_the_length_is_that_of_the_part_which_was_asked_for(settings: dict[str, int], length_ms: int) -> None:
+    asked = MACHINE.question(Choice("standard", {"probe": settings}, WANTED).profile())
+    seen = Tracker(asked.graph, MACHINE.catalogue, asked.profile.hashed())
     seen.see({"event": "run.probed", "run_id": "r", "duration_ms": 66_000})
-    assert seen.duration_ms == 66_000
+    assert seen.length_ms == length_ms
+
+
+def done(task: str, cached: bool = False) -> Event:
+    return {"event": "task.done", **named(task, task), "cached": cached, "seconds": 0.0 if cached else 1.0}
+
+
+def probed(seen: Tracker, duration_ms: int) -> Tracker:
+    seen.see({"event": "run.probed", "run_id": "r", "duration_ms": duration_ms})
+    return seen
+
+
+def test_what_was_found_says_nothing_about_the_pace() -> None:
+    found, mixed = probed(tracker(), 60_000), probed(tracker(), 60_000)
+    for task in ("pcm", "loudness", "voice"):
+        found.see(done(task, cached=True))
+        mixed.see(done(task, cached=task == "pcm"))
+    assert found.fraction == mixed.fraction > 0
+    assert found.worked == 0 < mixed.worked < mixed.fraction
+    assert pace(found, 10) == ""
+    worked = mixed.worked
+    mixed.see(
+        {"event": "task.recorded", **named("voice", "voice")}
+    )  # told again by another run of the same video
+    assert mixed.worked == worked
+
+
+@given(runs())
+def test_the_time_left_is_what_the_work_done_so_far_says(events: list[Event]) -> None:
+    seen = probed(tracker(), 60_000)
+    for event in events:
+        seen.see(event)
+        assert 0 <= seen.worked <= seen.fraction + 1e-9
+        if said := pace(seen, 10):
+            left_ms = 10_000 * (1 - seen.fraction) / seen.worked
+            assert said == f"{clock(left_ms)} left, {6 * seen.worked:.1f}× realtime"
+
+
+def test_several_runs_are_one_of_their_lengths() -> None:
+    together, short, long, later = Together(), tracker(), tracker(), tracker()
+    for run_id, seen, size in (("a", short, 10), ("b", long, 30), ("c", later, 20)):
+        together.add(run_id, seen, size)
+    assert together.waiting == ["a", "b", "c"]
+    assert together.fraction == 0
+    probed(short, 10_000)
+    probed(long, 30_000)
+    assert together.waiting == ["c"]
+    assert together.length_ms == 60_000  # the one that waits is taken for as long as it is large
+    together.ended.add("a")
+    assert together.fraction == pytest.approx(1 / 6)
+    long.see({"event": "run.closed", "run_id": "b", "status": "complete", "manifest": ""})
+    assert together.fraction == pytest.approx(4 / 6)
+    probed(later, 600_000)
+    assert together.length_ms == 640_000
+    assert together.fraction == pytest.approx(4 / 6)  # what was reached is not taken back
+
+
+def test_the_time_left_counts_those_that_wait() -> None:
+    together, first, second = Together(), probed(tracker(), 60_000), tracker()
+    together.add("a", first, 10)
+    together.add("b", second, 10)
+    for task in ("pcm", "loudness", "voice"):
+        first.see(done(task))
+    alone = 10 * (1 - first.fraction) / first.worked
+    assert pace(first, 10).startswith(clock(1000 * alone))
+    assert pace(together, 10).startswith(clock(1000 * (alone + 10 / first.worked)))
 
 
 @pytest.mark.parametrize(
