@@ -17,7 +17,7 @@ from tests.bench.truth.words import PROMPT_PACKAGES, PROMPTS, prompts
 PACKAGES = (*PROMPT_PACKAGES, "music", "noises")
 NOISES = ("ambi_sauna", "loop_3d_printer", "vinyl_hiss")
 EXCERPT_S, GAP_MS, STEP_MS, EDGE_MS = 8, 1000, 100, 300
-PUBLISHED = "inaSpeechSegmenter, by its authors: winner of MIREX 2018 speech detection; a figure by class was not found"
+PUBLISHED = "speech/music/noise network of inaSpeechSegmenter: a figure by class was not found"
 
 
 def clips(places: Mapping[str, Path]) -> list[tuple[str, np.ndarray]]:
