@@ -14,7 +14,7 @@ from cli import outputs
 from cli.compose import Machine, Question
 from cli.crash import unforeseen
 from cli.holding import hold
-from cli.options import Choice, profile_options
+from cli.options import Choice, given, profile_options
 from cli.progress import Bars, JsonLines, Lines, View
 from cli.sources import Video, resolve
 from cli.stopping import Stoppable
@@ -47,18 +47,16 @@ class Job:
 
 
 @click.command("analyze")
-@click.argument("videos", nargs=-1, required=True)
+@click.argument("videos", nargs=-1, required=True, callback=given)
 @profile_options
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder for the results; default: VIDEO.kadr beside it."
-)
+@click.option("--out", callback=given, help="Folder for the results; default: VIDEO.kadr beside it.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Cores to keep busy; default: all.")
 @click.option("--refresh", is_flag=True, help="Compute everything again, whatever is stored.")
 @click.option(
     "--json", "as_json", is_flag=True, help="One event a line on standard output instead of progress bars."
 )
 def command(
-    videos: Sequence[str], choice: Choice, out: Path | None, jobs: int | None, refresh: bool, as_json: bool
+    videos: Sequence[str], choice: Choice, out: str | None, jobs: int | None, refresh: bool, as_json: bool
 ) -> None:
     """Analyse VIDEOS: paths, globs or URLs (fetched by yt-dlp).
 
@@ -68,12 +66,13 @@ def command(
     profile = choice.profile()
     question = machine.question(profile)
     machine.require_weights(question)
+    machine.check_store()
     view: View = JsonLines() if as_json else Bars() if sys.stderr.isatty() else Lines()
     started = time.monotonic()
     with view:
         found = resolve(videos, machine.fetcher(profile, view.note))
         choice.check(found)
-        places = outputs.folders(found, out)
+        places = outputs.folders(found, None if out is None else Path(out))
         batch = Batch(machine, choice, question, refresh, view, list(map(Job, found, places)))
         batch.work(jobs)
     summarise(batch.jobs, time.monotonic() - started, as_json)

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kadr.contracts.errors import ModelUnavailable
+from kadr.contracts.errors import ModelUnavailable, StoreFailure
 from kadr.contracts.profile import NormalProfile, Profile
 from kadr.contracts.run import Graph
 from kadr.pipeline import catalogue, profiles
@@ -57,6 +57,17 @@ class Machine:
         if self.settings.store.is_dir():
             store.sweep()
         return store
+
+    def check_store(self) -> None:
+        """Raises StoreFailure, before anything is spent, if nothing could be kept here."""
+        folder = self.settings.store
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            why = "" if os.access(folder, os.W_OK) else "permission denied"
+        except OSError as error:
+            why = str(error.strerror)
+        if why:
+            raise StoreFailure(f"nothing can be kept in {folder}: {why}; name another folder by KADR_HOME")
 
     @cached_property
     def claims(self) -> FileClaims:

@@ -16,6 +16,7 @@ import click
 from cli.compose import Machine
 from cli.tables import print_json, print_table
 from kadr.contracts.errors import ModelDigestMismatch, ModelUnavailable, StoreFailure
+from kadr.contracts.faults import meant
 from kadr.settings import InvalidSetting
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def pull_models(names: tuple[str, ...], every: bool, profile: str | None, source
     from inference.weights import DigestCheck
 
     machine = Machine()
+    _check_names(machine, names)
     digests = DigestCheck(machine.settings.weights / ".checked")
     wanted = _wanted(machine, names, every, profile)
     absent = [name for name in wanted if not _whole(machine, digests, name)]
@@ -129,14 +131,22 @@ def _wanted(machine: Machine, names: Sequence[str], every: bool, profile: str | 
     from inference.weights import pullable
     from kadr.pipeline.profiles import load_profile
 
-    for name in names:
-        machine.registry.card(name)
     wanted = list(names)
     if every:
         wanted += [n for n in machine.registry.names() if pullable(machine.registry.card(n))]
     if profile or not wanted:
         wanted += machine.question(load_profile(profile or "standard")).models
     return list(dict.fromkeys(wanted))
+
+
+def _check_names(machine: Machine, names: Sequence[str]) -> None:
+    """Raises click.UsageError for a name that no model has."""
+    known = machine.registry.names()
+    for name in (n for n in names if n not in known):
+        cards = ", ".join(known)
+        raise click.UsageError(
+            f"no model is called {name!r}{meant(name, known)}: there are cards for {cards}"
+        )
 
 
 def _whole(machine: Machine, digests: DigestCheck, name: str) -> bool:
@@ -227,6 +237,7 @@ def _shown(card: ModelCard) -> Iterator[Progress]:
 def check_models(names: tuple[str, ...], as_json: bool) -> None:
     """Hash every file anew. Exit code 1 if one is wrong, or one of the NAMEs is not all here."""
     machine = Machine()
+    _check_names(machine, names)
     checks = machine.registry.check(names or None)
     faults = [
         c for c in checks if c.state == "wrong" or (c.state == "missing" and _expected(c, names, checks))

@@ -59,6 +59,13 @@ class Language(click.ParamType[str]):
         return _short_code(found[1]) if len(found[1]) == 3 else found[1]
 
 
+def given(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+    """A callback of arguments and options: ``""``, as from a variable that is not set, names nothing."""
+    if value == "" or (isinstance(value, tuple) and "" in value):
+        raise click.BadParameter("it is empty", ctx, param)
+    return value
+
+
 def _short_code(code: str) -> str:
     from yt_dlp.utils import ISO639Utils
 
@@ -67,12 +74,15 @@ def _short_code(code: str) -> str:
 
 @dataclass(frozen=True)
 class Choice:
-    """What the options ask for. ``spoken``: each option as it was written, and the components that it speaks to."""
+    """What the options ask for. ``spoken``: each option as it was written, and the components that it speaks to.
+
+    ``captions``: the text of those that were given for the video.
+    """
 
     name: str
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     only: tuple[str, ...] = ()
-    captions: Path | None = None
+    captions: str | None = None
     spoken: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def profile(self) -> Profile:
@@ -90,7 +100,7 @@ class Choice:
 
     def check(self, videos: Sequence[Video]) -> None:
         """Raises click.UsageError for captions that would be taken for those of several videos."""
-        if self.captions and len(videos) > 1:
+        if self.captions is not None and len(videos) > 1:
             raise click.UsageError(f"--captions belong to one video, and there are {len(videos)}")
 
     def for_video(
@@ -98,11 +108,11 @@ class Choice:
     ) -> Question:
         """``question`` for one video: captions given, or found beside it, are part of what is asked.
 
-        Raises InvalidProfile for given ones that cannot be read; found ones are then left out, and ``note`` says so.
+        Found ones that cannot be read are left out, and ``note`` says so.
         """
         if "captions" not in question.profile.components:
             return question
-        text = read_text(self.captions) if self.captions else _beside(video, note)
+        text = _beside(video, note) if self.captions is None else self.captions
         if text is None:
             return question
         settings = {**self.settings, "captions": {**self.settings.get("captions", {}), "sidecar": text}}
@@ -164,7 +174,8 @@ def profile_options(function: Callable[..., Any]) -> Callable[..., Any]:
         names = tuple(n.strip() for n in only.split(",") if n.strip()) if only is not None else ()
         if only is not None and not names:
             raise click.UsageError(f"--only {only!r} names no component: write e.g. --only speech,ocr")
-        return function(choice=Choice(name, settings, names, captions, spoken), **rest)
+        text = None if captions is None else read_text(captions)
+        return function(choice=Choice(name, settings, names, text, spoken), **rest)
 
     return wrapped
 

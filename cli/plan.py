@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from cli.compose import Machine, Question
-from cli.options import Choice, profile_options
+from cli.options import Choice, given, profile_options
 from cli.preview import duration_ms
 from cli.sources import Video, resolve
 from cli.text import printable
@@ -34,7 +34,7 @@ LOOKED_AT = 20
 
 
 @click.command("plan")
-@click.argument("videos", nargs=-1, required=True)
+@click.argument("videos", nargs=-1, required=True, callback=given)
 @profile_options
 @click.option("--refresh", is_flag=True, help="As if nothing were stored.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a video.")
@@ -43,6 +43,7 @@ def command(videos: Sequence[str], choice: Choice, refresh: bool, as_json: bool)
     machine = Machine()
     profile = choice.profile()
     question = machine.question(profile)
+    machine.check_store()
     costs = measured_costs(machine.store)
     failed = False
     found = resolve(videos, machine.fetcher(profile, _note))

@@ -104,6 +104,10 @@ def find(store: FileStore, named: str | None) -> Request:
         return _newest(requests(store), "there are no runs yet: make one with `kadr analyze VIDEO`")
     if (run_id := _delivered(Path(named))) is not None:
         return read_request(store, layout.LOCAL_OWNER, run_id)
+    if os.path.isdir(named):
+        raise ObjectMissing(
+            f"{named} is a folder without results: name a run, a video, or a folder NAME.kadr"
+        )
     if os.path.exists(named):
         Video(Path(named), shown(named), Path(named).parent).check()
         video_id, _ = identify(store, Path(named), lambda _: None)

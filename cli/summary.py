@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.text import printable
 from cli.tracker import clock
-from kadr.contracts.errors import InvalidObject
+from kadr.contracts.errors import Interrupted, InvalidObject
 from kadr.contracts.profile import part_asked
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def _length_ms(row: Mapping[str, Any]) -> int:
 def _row(job: Job) -> dict[str, Any]:
     manifest = job.run.manifest if job.run else None
     if job.error is not None or manifest is None or job.run is None:
-        message = str(job.error) if job.error else "it did not end"
-        return {"video": job.video.title, "status": "failed", "error": message}
+        error = job.error or Interrupted("it did not end")
+        return {"video": job.video.title, "status": "failed", "error": str(error), "code": error.code}
     summaries = manifest.components
     return {
         "video": job.video.title,

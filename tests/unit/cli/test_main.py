@@ -53,6 +53,9 @@ def test_help_does_not_wait_for_what_commands_need() -> None:
     [
         (("analyse", "a.mp4"), 2, "No such command 'analyse' (did you mean 'analyze'?)."),
         (("analyze", "a.mp4", "--language", "English"), 2, "'English' is no code of a language"),
+        (("analyze", ""), 2, "Invalid value for 'VIDEOS...': it is empty"),
+        (("plan", "a.mp4", ""), 2, "Invalid value for 'VIDEOS...': it is empty"),
+        (("analyze", "a.mp4", "--out", ""), 2, "Invalid value for '--out': it is empty"),
         (("analyze", "a.mp4", "--to", "0"), 2, "--to 0 leaves nothing to analyse"),
         (
             ("plan", "a.mp4", "--profile", "fast", "--set", "ocr.fps=1"),
@@ -107,6 +110,19 @@ def test_weights_that_are_missing_are_named_before_anything_is_done(
         "the weights of whisper_base are not on this machine: run `kadr models pull whisper_base`" in said.err
     )
     assert not (home / "store").exists()
+
+
+@pytest.mark.parametrize("command", ["analyze", "plan"])
+def test_a_home_that_can_keep_nothing_is_named(
+    kadr: Kadr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("KADR_HOME", str(tmp_path / "file/home"))
+    said = kadr(command, "a.mp4", "--only", "loudness")
+    assert said.code == 1
+    assert said.err == (
+        f"kadr: nothing can be kept in {tmp_path}/file/home/store: Not a directory; name another folder by KADR_HOME\n"
+    )
 
 
 def test_a_failed_video_is_exit_code_1_and_its_reason_is_told(kadr: Kadr, tmp_path: Path) -> None:
@@ -166,7 +182,7 @@ def test_what_nobody_foresaw_is_one_sentence_and_a_file(
         ("plan a.mp4 --only ocrr", 2, "InvalidProfile"),
         ("show nothing", 1, "ObjectMissing"),
         ("show --all x", 2, "WrongUsage"),
-        ("models check nothing", 1, "ModelUnavailable"),
+        ("models check nothing", 2, "WrongUsage"),
     ],
 )
 def test_errors_are_json_lines_too(kadr: Kadr, home: Path, arguments: str, code: int, error: str) -> None:

@@ -140,8 +140,8 @@ def test_a_damaged_file_that_hides_the_pulled_one_is_an_error(kadr: Kadr, own: P
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
-        (("pull", "smal"), 1, "kadr: no model is called 'smal': there are cards for "),
-        (("check", "smal"), 1, "kadr: no model is called 'smal': there are cards for "),
+        (("pull", "smal"), 2, "no model is called 'smal' (did you mean 'small'?): there are cards for "),
+        (("check", "zebra"), 2, "no model is called 'zebra': there are cards for "),
         (("pull", "small", "--from", "/nowhere"), 1, "small could not be fetched: /nowhere is not a folder"),
         (("pull", "--profile", "nice"), 2, "there is no profile 'nice': name one of fast, full, standard"),
         (("push",), 2, "No such command 'push'"),

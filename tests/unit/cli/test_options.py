@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +223,7 @@ def test_captions_that_cannot_be_read_are_left_out_unless_they_were_asked_for(
     assert choice.for_video(video, plain, machine, notes.append) == plain
     assert notes[0].startswith(f"a.mp4: its captions are left out: {path} ")
     with pytest.raises(InvalidProfile, match=r"a\.srt"):
-        replace(choice, captions=path).for_video(video, plain, machine, notes.append)
+        asked("--only", "captions", "--captions", str(path))
 
 
 @pytest.mark.parametrize("given_by", ["beside", "option"])
@@ -232,9 +231,9 @@ def test_captions_are_part_of_the_question(tmp_path: Path, given_by: str) -> Non
     video = Video(tmp_path / "a.mp4", "a.mp4", tmp_path)
     path = tmp_path / ("a.srt" if given_by == "beside" else "other.srt")
     machine = Machine(Settings())
-    choice = Choice("standard", only=("captions",), captions=path if given_by == "option" else None)
-    plain = machine.question(choice.profile())
     path.write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n")
+    choice = asked("--only", "captions", *(("--captions", str(path)) if given_by == "option" else ()))
+    plain = machine.question(choice.profile())
     mine = choice.for_video(video, plain, machine, print)
     assert "Hello" in mine.profile.components["captions"].params["sidecar"]
     assert mine.graph != plain.graph

@@ -174,7 +174,7 @@ def test_what_is_not_there_is_said_with_what_to_do(kadr: Kadr, place: Place, tmp
         "nothing.mp4": "no run and no file is called 'nothing.mp4': `kadr show --all` lists the runs",
         "ffffffff": "no run and no file is called 'ffffffff'",
         str(other): f"{other} was not analysed yet: do it with `kadr analyze {other}`",
-        str(tmp_path): f"{tmp_path} is not a file",
+        str(tmp_path): f"{tmp_path} is a folder without results: name a run, a video, or a folder NAME.kadr",
         "x" * 5000: "no run and no file is called 'xxx",
     }.items():
         said = kadr("show", named)
