@@ -31,10 +31,13 @@ EXIT_PARTIAL, EXIT_FAILED = 3, 1
 
 @dataclass
 class Job:
-    """One video on its way: what became of it is a run, or the error that kept it from being one."""
+    """One video on its way: what became of it is a run, or the error that kept it from being one.
+
+    ``out``: where its files go; None leaves them in the store (and becomes their place there).
+    """
 
     video: Video
-    out: Path
+    out: Path | None
     admitted: Admitted | None = None
     run: LocalRun | None = None
     claim: Claim | None = None
@@ -76,7 +79,7 @@ def command(
         batch = Batch(machine, choice, question, refresh, view, list(map(Job, found, places)))
         batch.work(jobs)
     summarise(batch.jobs, time.monotonic() - started, as_json)
-    sys.exit(_exit_code(batch.jobs))
+    sys.exit(exit_code(batch.jobs))
 
 
 @dataclass(frozen=True)
@@ -122,13 +125,14 @@ class Batch:
         video.check()
         video_id, source = identify(machine.store, video.path, lambda f: self.view.hashing(video.title, f))
         mine = self.choice.for_video(video, self.question, machine, self.view.note)
-        outputs.check_writable(job.out)
+        if job.out is not None:
+            outputs.check_writable(job.out)
         asked = Asked(video.path, mine.profile, mine.graph, mine.models, self.refresh, video.title)
         job.admitted = admit(machine.store, asked, video_id, source)
         job.claim = hold(machine.store, job.admitted.request.run_id)
-        href = outputs.href(video.path, job.out)
-        finished = job.admitted.finished
-        there = finished and outputs.current(machine.store, job.admitted.request, job.out, href)
+        shown_in = job.out or outputs.kept_in(machine.store, job.admitted.request)
+        href = outputs.href(video.path, shown_in)
+        there = job.admitted.finished and outputs.current(machine.store, job.admitted.request, job.out, href)
         self.view.begin(job.admitted, video.title, machine.catalogue)
         return LocalRun.of(job.admitted, href, wants_report=not there, title=video.title)
 
@@ -142,7 +146,10 @@ class Batch:
         self.view.event(event)
 
     def _deliver(self, job: Job, run: LocalRun) -> None:
-        if run.manifest is None or not run.files or job.delivered:
+        if job.out is None and run.manifest is not None:
+            job.out = outputs.kept_in(self.machine.store, run.request, run.manifest.digest)
+            job.delivered = True
+        if job.out is None or run.manifest is None or not run.files or job.delivered:
             return
         try:
             job.out = outputs.place(job.out, run.manifest)
@@ -164,7 +171,8 @@ def _error_of(run: LocalRun) -> KadrError | None:
     )
 
 
-def _exit_code(jobs: Sequence[Job]) -> int:
+def exit_code(jobs: Sequence[Job]) -> int:
+    """0 all complete, EXIT_PARTIAL some partial, EXIT_FAILED some failed."""
     states = [j.run.manifest.status if j.run and j.run.manifest and not j.error else None for j in jobs]
     if any(s in (None, RunStatus.FAILED, RunStatus.CANCELLED) for s in states):
         return EXIT_FAILED

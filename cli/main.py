@@ -28,6 +28,10 @@ COMMANDS = {
     "verify": ("cli.verify", "Make a run's results again and compare them with what it recorded."),
     "export": ("cli.export", "Write captions, tables, timelines and more for other programs."),
     "diff": ("cli.diff", "Say what one run found otherwise than another."),
+    "backfill": (
+        "cli.backfill",
+        "Ask videos analysed before what another profile asks: plan first, then the delta.",
+    ),
     "gc": ("cli.gc", "Remove what nobody needs: expired intermediates, old runs, results of no run."),
     "models": ("cli.models", "List, fetch and check model weights."),
     "new-component": ("cli.new_component", "Write a new component that already runs, with its test."),

@@ -20,6 +20,7 @@ from kadr.contracts.manifest import Manifest
 from kadr.contracts.run import Request, RunStatus
 from kadr.pipeline.admission import load_objects
 from kadr.pipeline.state import evaluate
+from kadr.storage import layout
 from kadr.storage.files import FileStore, temporary
 
 MARK, REPORT = "run.json", "report.html"
@@ -75,12 +76,19 @@ def href(video: Path, out: Path) -> str:
     return quote(os.fsencode(os.path.relpath(video.absolute(), out.absolute())))
 
 
-def current(store: FileStore, request: Request, out: Path, video_href: str) -> bool:
-    """Whether ``out`` shows this run as it was closed last, and nothing is missing there."""
+def kept_in(store: FileStore, request: Request, manifest: str = "0" * 64) -> Path:
+    """The folder of the store that a run's files lie in; all of a run's manifests' are equally deep."""
+    return store.root / layout.report_file(request.owner, request.run_id, manifest, "").rstrip("/")
+
+
+def current(store: FileStore, request: Request, out: Path | None, video_href: str) -> bool:
+    """Whether ``out`` (None: the store) shows this run as it was closed last, and nothing is missing there."""
+    closed = evaluate(request, load_objects(store, request)).closed
+    if out is None:
+        return closed is not None and (kept_in(store, request, closed.manifest) / REPORT).is_file()
     mark = _mark(out)
     if mark is None:
         return False
-    closed = evaluate(request, load_objects(store, request)).closed
     same = closed is not None and mark.get("manifest") == closed.manifest and mark.get("video") == video_href
     return same and all((out / name).is_file() for name in mark.get("files", [""]))
 

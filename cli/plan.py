@@ -51,7 +51,7 @@ def command(videos: Sequence[str], choice: Choice, refresh: bool, as_json: bool)
     for video in found:
         try:
             video.check()
-            plan = _plan(machine, choice.for_video(video, question, machine, _note), video, refresh, costs)
+            plan = plan_of(machine, choice.for_video(video, question, machine, _note), video, refresh, costs)
         except KadrError as error:
             failed = True
             _note(f"{video.title}: {error}")
@@ -66,9 +66,10 @@ def _note(text: str) -> None:
     print(printable(text), file=sys.stderr)
 
 
-def _plan(
+def plan_of(
     machine: Machine, question: Question, video: Video, refresh: bool, costs: dict[str, float]
 ) -> dict[str, Any]:
+    """What asking ``question`` about one video would find and cost, as plain data. Raises KadrErrors of the video."""
     video_id, source = identify(machine.store, video.path, lambda _: None)
     asked = Asked(video.path, question.profile, question.graph, question.models, refresh, video.title)
     answer = find(machine.store, asked, video_id, source)

@@ -47,7 +47,7 @@ def _length_ms(row: Mapping[str, Any]) -> int:
 
 def _row(job: Job) -> dict[str, Any]:
     manifest = job.run.manifest if job.run else None
-    if job.error is not None or manifest is None or job.run is None:
+    if job.error is not None or manifest is None or job.run is None or job.out is None:
         error = job.error or Interrupted("it did not end")
         return {"video": job.video.title, "status": "failed", "error": str(error), "code": error.code}
     summaries = manifest.components
@@ -80,7 +80,7 @@ def found_in(path: Path) -> dict[str, int]:
 
 def _found(job: Job) -> dict[str, int]:
     try:
-        return found_in(job.out / "insights.json")
+        return {} if job.out is None else found_in(job.out / "insights.json")
     except InvalidObject:
         return {}
 
