@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from collections import Counter
@@ -18,7 +17,7 @@ from cli.compose import Machine
 from cli.progress import Bars, Lines, View
 from cli.show import find
 from cli.stopping import Stoppable
-from cli.tables import print_table
+from cli.tables import print_json, print_table
 from cli.text import printable
 from kadr.contracts.errors import KadrError, StoreFailure, VideoChanged
 from kadr.contracts.keys import jcs
@@ -187,7 +186,7 @@ def _print_json(found: Verification) -> None:
         "components": _by_component(found),
         "faults": [asdict(f) for f in found.faults],
     }
-    print(json.dumps(said, indent=1, ensure_ascii=False))
+    print_json(said)
 
 
 def _by_component(found: Verification) -> dict[str, dict[str, int]]:

@@ -23,7 +23,7 @@ class InvalidSetting(KadrError):
 class Settings(BaseSettings):
     """Everything that a deployment may set; nothing is read before it is asked for."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
     home: Path = Field(default_factory=lambda: user_data_path("kadr"))
     """Where Kadr keeps what is its own: the local store and pulled weights."""
