@@ -5,16 +5,23 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import av.error
 import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
+from kadr.contracts.errors import VideoUnreadable
 from kadr.contracts.packs import EXACT_QUALITY
 from kadr.media.geometry import turned, upright
 
 _BT709, _BT2020, _BT601 = 1, 9, 5
 _UNSPECIFIED = 2
+_MATRICES = (0, 1, 2, 4, 5, 6, 7, 9)
+_PRIMARIES = (1, 2, *range(4, 13), 22)
+"""Matrix coefficients and colour primaries (ITU-T H.273) that swscale can convert. Given others it fails, or takes the
+process down (FFmpeg 8.1, tone mapping with reserved primaries): they are taken as not said.
+"""
 _HDR_TRANSFERS = (16, 18)
 _HD_HEIGHT = 720
 _SCALING = "AREA"
@@ -49,8 +56,24 @@ class Picture:
 
 
 def _converted(frame: VideoFrame, size: tuple[int, int]) -> np.ndarray[Any, Any]:
-    """Scale by area averaging and convert to BGR; PQ and HLG are mapped to BT.709 by swscale's perceptual tone mapping."""
-    width, height = size
+    """Scale by area averaging and convert to BGR; PQ and HLG are mapped to BT.709 by swscale's perceptual tone mapping.
+
+    Raises VideoUnreadable for pixels that swscale does not know.
+    """
+    if frame.colorspace not in _MATRICES:
+        frame.colorspace = _UNSPECIFIED
+    if frame.color_primaries not in _PRIMARIES:
+        frame.color_primaries = _UNSPECIFIED
+    try:
+        return _bgr(frame, *size)
+    except av.error.FFmpegError as error:
+        raise VideoUnreadable(
+            f"Pictures of the pixel format {frame.format.name} cannot be converted"
+        ) from error
+
+
+def _bgr(frame: VideoFrame, width: int, height: int) -> np.ndarray[Any, Any]:
+    size = width, height
     if frame.color_trc in _HDR_TRANSFERS:
         small = _reformatter("scale", size).reformat(frame, width, height, interpolation=_SCALING, threads=1)
         if small.color_primaries == _UNSPECIFIED:

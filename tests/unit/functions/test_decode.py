@@ -12,9 +12,10 @@ import pytest
 
 from kadr.contracts.artifact import Artifact
 from kadr.contracts.component import Frames
-from kadr.contracts.errors import InvalidArtifact
+from kadr.contracts.errors import InvalidArtifact, VideoUnreadable
 from kadr.contracts.packs import FRAME_PACK
 from kadr.media.pack import FramePack
+from kadr.media.picture import Picture
 from kadr.media.source import FileSource
 from tests.media_files import colour, numbered, packs_of, probed, scenery, write_video
 
@@ -232,3 +233,25 @@ def test_a_damaged_pack_is_said_to_be_one(tmp_path: Path) -> None:
     broken = Artifact({**pack.arrays, "bytes": np.zeros_like(pack["bytes"])}, pack.payload)
     with pytest.raises(InvalidArtifact, match="picture 0"):
         next(iter(FramePack(broken)))
+
+
+def tagged(matrix: int, primaries: int, transfer: int, pixels: str = "yuv420p") -> av.VideoFrame:
+    frame = av.VideoFrame.from_ndarray(colour(200, 60, 30), format="rgb24").reformat(format=pixels)
+    frame.colorspace, frame.color_primaries, frame.color_trc = matrix, primaries, transfer
+    return frame
+
+
+@pytest.mark.parametrize("matrix", [3, 8, 10, 14, 200])
+def test_colours_that_are_said_in_no_way_we_know_are_taken_as_usual(matrix: int) -> None:
+    odd, usual = (Picture(tagged(m, 250, 250), 1).pixels((64, 48)) for m in (matrix, 2))
+    assert np.array_equal(odd, usual)
+
+
+def test_reserved_primaries_of_hdr_do_not_take_the_process_down() -> None:
+    red = Picture(tagged(9, 13, 16), 1).pixels((64, 48)).mean(axis=(0, 1))
+    assert red[2] > 2 * red[0]
+
+
+def test_pixels_that_cannot_be_converted_are_named() -> None:
+    with pytest.raises(VideoUnreadable, match="pixel format bgr4 "):
+        Picture(tagged(2, 2, 2, "bgr4"), 1).pixels((64, 48))
