@@ -6,7 +6,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 MAX_DURATION_MS = 48 * 3_600_000
-"""Time stamps beyond two days are taken for damage."""
+"""No timeline is longer than two days."""
+MAX_ORIGIN_US = 2**53
+"""Beyond it a time is no exact number in JSON any more."""
+_FREE_MS = 2 * 3_600_000
+_LEAST_BYTES_PER_S = 20
+
+
+def credible_ms(size_bytes: int) -> int:
+    """The longest timeline of a file of so many bytes; time stamps beyond it are taken for damage.
+
+    Two hours, or as long as the bytes reach at 20 a second, which is less than the sparsest pictures or the poorest
+    speech take: otherwise a few damaged bytes would make days of silence, and gigabytes of results.
+    """
+    return min(MAX_DURATION_MS, max(_FREE_MS, size_bytes * 1000 // _LEAST_BYTES_PER_S))
 
 
 @dataclass(frozen=True)

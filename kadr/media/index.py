@@ -9,7 +9,7 @@ from typing import Any
 from av.container import InputContainer
 from av.packet import Packet
 
-from kadr.media.clock import MAX_DURATION_MS, Clock
+from kadr.media.clock import Clock
 from kadr.media.source import packets
 
 _KEY_DISTANCE_MS = 250
@@ -21,8 +21,10 @@ class StreamExtent:
     """What the packets of one stream say. Times in microseconds of the timeline; None when no packet had a time stamp."""
 
     clock: Clock
+    longest_us: int
     packets: int = 0
     corrupt: int = 0
+    incredible: int = 0
     first_us: int | None = None
     last_us: int = 0
     end_us: int = 0
@@ -35,12 +37,13 @@ class StreamExtent:
         if ticks is None or packet.is_discard:
             return None
         us = self.clock.us(ticks)
-        if abs(us) > MAX_DURATION_MS * 1000:
+        if abs(us) > self.longest_us:
+            self.incredible += 1
             return None
         self.first_us = us if self.first_us is None else min(self.first_us, us)
         self.last_us = max(self.last_us, us)
         length = self.clock.us(ticks + (packet.duration or 0)) - us
-        self.end_us = max(self.end_us, us + min(length, MAX_DURATION_MS * 1000))
+        self.end_us = max(self.end_us, min(us + length, self.longest_us))
         return us
 
     @property
@@ -61,11 +64,20 @@ class SampleIndex:
     """Why reading stopped before the end of the file, if it did."""
 
 
-def scan(container: InputContainer, video: int | None, audio: list[int], origin_us: int) -> SampleIndex:
-    """Read every packet of the video stream ``video`` and the streams ``audio`` once. Memory does not grow with length."""
+def scan(
+    container: InputContainer, video: int | None, audio: list[int], origin_us: int, longest_ms: int
+) -> SampleIndex:
+    """Read every packet of the video stream ``video`` and the streams ``audio`` once. Memory does not grow with length.
+
+    Time stamps further than ``longest_ms`` from 0 are not believed.
+    """
     streams = [s for s in container.streams if s.index == video or s.index in audio]
     index = SampleIndex(
-        {s.index: StreamExtent(Clock(s.time_base, origin_us)) for s in streams if s.time_base}
+        {
+            s.index: StreamExtent(Clock(s.time_base, origin_us), longest_ms * 1000)
+            for s in streams
+            if s.time_base
+        }
     )
     if not index.extents:
         return index

@@ -17,7 +17,7 @@ from av.container import InputContainer
 from kadr.contracts.errors import InvalidProfile, VideoUnreadable
 from kadr.contracts.media import AUDIO_RATE, SourceFile
 from kadr.media.blob import Blob
-from kadr.media.clock import MAX_DURATION_MS, Clock
+from kadr.media.clock import Clock, credible_ms
 from kadr.media.levels import LevelMeter, Levels
 from kadr.media.source import open_container, packets
 
@@ -78,7 +78,9 @@ def hear(
             raise VideoUnreadable(
                 f"The file has no audio stream {index} any more: was it changed while Kadr read it?"
             )
-        listener = _Listener(stream, probe["origin_us"], from_ms or 0, _end_ms(probe, to_ms))
+        last_ms = int(probe["duration_ms"]) or credible_ms(source.size)
+        end_ms = last_ms if to_ms is None else min(to_ms, last_ms)
+        listener = _Listener(stream, probe["origin_us"], from_ms or 0, end_ms, last_ms)
         if from_ms:
             listener.seek(container, from_ms)
         for frame in listener.frames(container):
@@ -87,19 +89,14 @@ def hear(
         return listener.finish()
 
 
-def _end_ms(probe: Mapping[str, Any], to_ms: int | None) -> int:
-    last_ms = int(probe["duration_ms"]) or MAX_DURATION_MS
-    return last_ms if to_ms is None else min(to_ms, last_ms)
-
-
 class _Listener:
     """Keeps samples and clock together: what is the next sample of the timeline, and where do decoded ones belong?"""
 
-    def __init__(self, stream: AudioStream, origin_us: int, from_ms: int, to_ms: int) -> None:
+    def __init__(self, stream: AudioStream, origin_us: int, from_ms: int, to_ms: int, last_ms: int) -> None:
         self._stream = stream
         self._clock = Clock(stream.time_base or Fraction(1, stream.rate or AUDIO_RATE), origin_us)
         self._rate = min(max(stream.rate or 48_000, _RATES[0]), _RATES[1])
-        self._from_ms = from_ms
+        self._from_ms, self._last_us = from_ms, last_ms * 1000
         self._limit = max(0, to_ms - from_ms) * self._rate // 1000
         self._written = 0
         self._errors = 0
@@ -136,7 +133,7 @@ class _Listener:
 
     def _place(self, samples: np.ndarray[Any, Any], ticks: int | None) -> None:
         assert self._mixer is not None
-        where = self._written if ticks is None else self._sample_at(ticks)
+        where = self._sample_at(ticks)
         tolerance = self._rate * _TOLERANCE_MS // 1000 if self._begun else 0
         if abs(where - self._written) > tolerance:
             gap = min(where, self._limit) - self._written
@@ -148,8 +145,12 @@ class _Listener:
             self._written += samples.shape[1]
             self._mixer.push(samples)
 
-    def _sample_at(self, ticks: int) -> int:
-        return (self._clock.us(ticks) - self._from_ms * 1000) * self._rate // 1_000_000
+    def _sample_at(self, ticks: int | None) -> int:
+        """Where it belongs; without a time stamp, or with one beyond the video's end, behind what was heard before."""
+        us = self._last_us + 1 if ticks is None else self._clock.us(ticks)
+        if us > self._last_us:
+            return self._written
+        return (us - self._from_ms * 1000) * self._rate // 1_000_000
 
     def finish(self) -> Heard:
         if self._mixer is None:

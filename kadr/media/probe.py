@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 
 from kadr.contracts.errors import VideoUnreadable
 from kadr.contracts.media import SourceFile
-from kadr.media.clock import Clock
+from kadr.media.clock import MAX_ORIGIN_US, Clock, credible_ms
 from kadr.media.geometry import displayed_size, orientation_of, rotation_of
 from kadr.media.index import SampleIndex, StreamExtent, scan
 from kadr.media.source import MAX_PIXELS, open_container, packets, video_stream
@@ -50,7 +50,7 @@ def probe_source(source: SourceFile) -> Probed:
     origin_us, index = _indexed(source, number, warnings)
     with open_container(source) as container:
         video = None if number is None else video_stream(container, number)
-        facts = _facts(container, video, first, origin_us, index, warnings)
+        facts = _facts(container, video, first, origin_us, index, warnings, credible_ms(source.size))
     return Probed(facts | {"size_bytes": source.size}, index)
 
 
@@ -63,12 +63,17 @@ def _indexed(source: SourceFile, number: int | None, warnings: list[str]) -> tup
             if number is None and not audio:
                 nothing = "There is neither video nor audio in this file that Kadr can decode"
                 raise VideoUnreadable(nothing + _because(warnings))
-            origin_us = (container.start_time or 0) + (early_us or 0)
-            index = scan(container, number, audio, origin_us)
+            origin_us = _start_us(container) + (early_us or 0)
+            index = scan(container, number, audio, origin_us, credible_ms(source.size))
         found_us = _earliest_us(index, number)
         if early_us is not None or found_us >= 0:
             return origin_us, index
         early_us = found_us
+
+
+def _start_us(container: InputContainer) -> int:
+    start_us = container.start_time or 0
+    return start_us if abs(start_us) < MAX_ORIGIN_US else 0
 
 
 def _earliest_us(index: SampleIndex, video: int | None) -> int:
@@ -88,22 +93,25 @@ def _facts(
     origin_us: int,
     index: SampleIndex,
     warnings: list[str],
+    longest_ms: int,
 ) -> dict[str, Any]:
     if video is not None and first is None:
         warnings.append("no picture could be decoded from the beginning of the video")
     if index.truncated:
         warnings.append(f"reading stopped before the end of the file: {index.truncated}")
-    video_facts = _video_facts(video, first, index) if video else None
+    if incredible := sum(e.incredible for e in index.extents.values()):
+        warnings.append(f"the time stamps of {incredible} packets are damaged")
+    video_facts = _video_facts(video, first, index, longest_ms) if video else None
     return {
         "container": container.format.name,
         "duration_ms": max(
-            _duration_ms(container, index, warnings), video_facts["end_ms"] if video_facts else 0
+            _duration_ms(container, index, warnings, longest_ms), video_facts["end_ms"] if video_facts else 0
         ),
         "origin_us": origin_us,
         "video": video_facts,
         "audio": [_audio_facts(s, index.extents.get(s.index)) for s in _audio(container)],
         "subtitles": [_stream_facts(s) for s in container.streams.subtitles if s.codec_context is not None],
-        "chapters": _chapters(container, origin_us),
+        "chapters": _chapters(container, origin_us, longest_ms),
         "tags": _texts(container.metadata),
         "attached_pictures": sum(_attached(s) for s in container.streams.video),
         "warnings": warnings,
@@ -145,7 +153,9 @@ def _decoded(packet: Any) -> list[VideoFrame]:
         return []
 
 
-def _video_facts(video: VideoStream, first: VideoFrame | None, index: SampleIndex) -> dict[str, Any]:
+def _video_facts(
+    video: VideoStream, first: VideoFrame | None, index: SampleIndex, longest_ms: int
+) -> dict[str, Any]:
     extent = index.extents[video.index]
     orientation = _orientation(first)
     width, height = (first.width, first.height) if first else (video.width, video.height)
@@ -166,7 +176,7 @@ def _video_facts(video: VideoStream, first: VideoFrame | None, index: SampleInde
         "pix_fmt": first.format.name if first else video.pix_fmt,
         "hdr": transfer in _HDR_TRANSFERS,
         "start_ms": max(0, ((extent.first_us or 0) + 500) // 1000),
-        "end_ms": (end_us + 500) // 1000,
+        "end_ms": min((end_us + 500) // 1000, longest_ms),
         "timed": extent.first_us is not None,
         "corrupt_packets": extent.corrupt,
     }
@@ -196,26 +206,26 @@ def _stream_facts(stream: Stream) -> dict[str, Any]:
     return {"index": stream.index, "codec": stream.codec_context.name, "language": language}
 
 
-def _duration_ms(container: InputContainer, index: SampleIndex, warnings: list[str]) -> int:
+def _duration_ms(container: InputContainer, index: SampleIndex, warnings: list[str], longest_ms: int) -> int:
     """What the packets say; the header's word counts only for streams without time stamps."""
     ends = [(e.end_us, e.last_us) for e in index.extents.values() if e.first_us is not None]
     header_ms = (container.duration or 0) // 1000
     found_ms = -(-max((max(pair) for pair in ends), default=0) // 1000)
     if not ends:
-        return header_ms
+        return header_ms if 0 <= header_ms <= longest_ms else 0
     if header_ms and abs(header_ms - found_ms) > max(2000, found_ms // 20):
         warnings.append(f"the header says {header_ms} ms, but the streams hold {found_ms} ms")
     return found_ms
 
 
-def _chapters(container: InputContainer, origin_us: int) -> list[dict[str, Any]]:
+def _chapters(container: InputContainer, origin_us: int, longest_ms: int) -> list[dict[str, Any]]:
     found = []
     for chapter in container.chapters()[:_MAX_TEXTS]:
         clock = Clock(chapter["time_base"] or Fraction(1, 1000), origin_us)
+        start_ms, end_ms = clock.ms(chapter["start"]), clock.ms(chapter["end"])
         title = str(chapter["metadata"].get("title", ""))[:_MAX_TEXT]
-        found.append(
-            {"start_ms": clock.ms(chapter["start"]), "end_ms": clock.ms(chapter["end"]), "title": title}
-        )
+        if max(abs(start_ms), abs(end_ms)) <= longest_ms:
+            found.append({"start_ms": start_ms, "end_ms": end_ms, "title": title})
     return found
 
 

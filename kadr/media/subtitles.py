@@ -18,7 +18,7 @@ from av.subtitles.subtitle import AssSubtitle
 
 from kadr.contracts.errors import InvalidProfile
 from kadr.contracts.media import SourceFile
-from kadr.media.clock import Clock
+from kadr.media.clock import MAX_DURATION_MS, Clock
 from kadr.media.source import open_container, packets
 
 TEXT_CODECS = frozenset({"subrip", "srt", "mov_text", "webvtt", "ass", "ssa", "text"})
@@ -96,7 +96,7 @@ def _sorted(cues: Iterable[Cue]) -> list[Cue]:
     for cue in cues:
         text = html.unescape(cue.text).strip()[:MAX_CUE_CHARACTERS]
         start = max(0, cue.start_ms)
-        if text and cue.end_ms > start:
+        if text and start < cue.end_ms and start <= MAX_DURATION_MS:
             kept.append(Cue(start, min(cue.end_ms, start + MAX_CUE_MS), text))
         if len(kept) >= MAX_CUES:
             break

@@ -10,9 +10,12 @@ from pathlib import Path
 import av
 import pytest
 
+from functions.pcm.component import PcmParams, pcm
 from functions.probe.component import ProbeParams, probe
 from kadr.contracts.errors import VideoUnreadable
+from kadr.contracts.keys import jcs
 from kadr.media.source import FileSource
+from tests.fuzz.seeds import RECIPES, made
 from tests.media_files import colour, numbered, probed, write_video
 
 
@@ -135,3 +138,35 @@ def test_a_start_that_the_header_gets_wrong(tmp_path: Path) -> None:
     assert found["origin_us"] == 0
     assert found["video"]["start_ms"] == 0  # type: ignore[index]
     assert found["audio"][0]["start_ms"] == 330  # type: ignore[index]
+
+
+def test_damaged_time_stamps_do_not_make_days_of_silence(tmp_path: Path) -> None:
+    days_ms = 40 * 3_600_000
+    source = write_video(tmp_path / "v.mkv", numbered(25), tone_s=2.0, tone_gap_ms=days_ms)
+    found, _ = probed(source)
+    assert found.payload["duration_ms"] == pytest.approx(1000, abs=60)
+    assert any("packets are damaged" in w for w in found.payload["warnings"])
+    sound = pcm(source, found, PcmParams(), {"pcm"})["pcm"]
+    assert len(sound["samples"]) <= 16 * found.payload["duration_ms"]
+
+
+@pytest.mark.parametrize(
+    "times_ms", [[2**53 // 1000 + 500 * i for i in range(5)], [0, 40, 80, 2**53 // 1000]]
+)
+def test_times_beyond_all_measure_leave_facts_that_can_be_written(
+    tmp_path: Path, times_ms: list[int]
+) -> None:
+    found = facts(write_video(tmp_path / "v.mkv", numbered(len(times_ms)), times_ms=times_ms))
+    assert 0 < found["duration_ms"] < 2 * 3_600_000  # type: ignore[operator]
+    assert jcs(found)
+
+
+def test_chapters_beyond_all_measure_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "v.mkv"
+    path.write_bytes(made(RECIPES["mkv-everything"]))
+    whole = facts(FileSource(path))["chapters"]
+    data = path.read_bytes()
+    times = data.rindex(b"\x91\x84", 0, data.index(b"part 2"))  # start and end, four bytes each
+    never = b"\x92\x88\x7f" + b"\xff" * 7 + b"\xec\x80"
+    path.write_bytes(data[:times] + never + data[times + len(never) :])
+    assert facts(FileSource(path))["chapters"] == whole[:2]  # type: ignore[index]
