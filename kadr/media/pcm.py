@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,7 +20,7 @@ from kadr.contracts.media import AUDIO_RATE, SourceFile
 from kadr.media.blob import Blob
 from kadr.media.clock import Clock, credible_ms
 from kadr.media.levels import LevelMeter, Levels
-from kadr.media.source import open_container, packets
+from kadr.media.source import is_custom, open_container, packets
 
 _TOLERANCE_MS = 40
 """Time stamps may disagree with the count of samples by so much before silence is filled in or samples are dropped."""
@@ -120,30 +121,36 @@ class _Listener:
             except av.error.FFmpegError:
                 self._errors += 1
                 continue
-            yield from found
+            for frame in found:
+                if is_custom(frame.layout):
+                    # What a decoder lists itself would be freed with the frame and with its layout: so never with the latter.
+                    ctypes.pythonapi.Py_IncRef(ctypes.py_object(frame.layout))
+                yield frame
 
     def take(self, frame: AudioFrame) -> bool:
         """Hear ``frame``; True when the end of what is wanted has been reached."""
         if self._shape is None:
             self._shape = _Shape(frame, self._rate)
-            self._mixer = _Mixer(self._rate, self._shape.channels, self._shape.layout)
-        for samples, ticks in self._shape.floats(frame):
-            self._place(samples, ticks)
+        try:
+            for samples, ticks in self._shape.floats(frame):
+                self._mixer = self._mixer or _Mixer(self._rate, self._shape.channels, self._shape.layout)
+                self._place(self._mixer, samples, ticks)
+        except av.error.FFmpegError:
+            self._errors += 1
         return self._written >= self._limit
 
-    def _place(self, samples: np.ndarray[Any, Any], ticks: int | None) -> None:
-        assert self._mixer is not None
+    def _place(self, mixer: _Mixer, samples: np.ndarray[Any, Any], ticks: int | None) -> None:
         where = self._sample_at(ticks)
         tolerance = self._rate * _TOLERANCE_MS // 1000 if self._begun else 0
         if abs(where - self._written) > tolerance:
             gap = min(where, self._limit) - self._written
-            self._written += self._mixer.silence(gap) if gap > 0 else 0
+            self._written += mixer.silence(gap) if gap > 0 else 0
             samples = samples[:, max(0, -gap) :]
         samples = samples[:, : max(0, self._limit - self._written)]
         if samples.shape[1]:
             self._begun = True
             self._written += samples.shape[1]
-            self._mixer.push(samples)
+            mixer.push(samples)
 
     def _sample_at(self, ticks: int | None) -> int:
         """Where it belongs; without a time stamp, or with one beyond the video's end, behind what was heard before."""
@@ -168,15 +175,20 @@ class _Shape:
     """Brings frames to float32 at the rate and in the layout of the first: streams may change in the middle."""
 
     def __init__(self, first: AudioFrame, rate: int) -> None:
-        self.layout = first.layout.name
         self.channels = first.layout.nb_channels
+        self.layout = f"{self.channels} channels" if is_custom(first.layout) else first.layout.name
         self._rate = rate
         self._other: AudioResampler | None = None
         self._other_key: tuple[str, int, str] | None = None
 
     def floats(self, frame: AudioFrame) -> Iterator[tuple[np.ndarray[Any, Any], int | None]]:
         """(float32 [C, N], time stamp) of what ``frame`` holds."""
-        key = (frame.layout.name, frame.sample_rate, frame.format.name)
+        name = (
+            self.layout
+            if is_custom(frame.layout) and frame.layout.nb_channels == self.channels
+            else frame.layout.name
+        )
+        key = (name, frame.sample_rate, frame.format.name)
         legible = not frame.format.is_planar or frame.layout.nb_channels <= _PLANES
         if key[:2] == (self.layout, self._rate) and legible:
             yield _as_float(frame), frame.pts
@@ -193,7 +205,8 @@ class _Mixer:
 
     def __init__(self, rate: int, channels: int, layout: str) -> None:
         self.channels = channels
-        self._rate, self._layout = rate, layout if channels <= _MIXABLE_CHANNELS else "mono"
+        mixable = f"{channels} channels" if layout.startswith("ambisonic") else layout
+        self._rate, self._layout = rate, mixable if channels <= _MIXABLE_CHANNELS else "mono"
         self._meter = LevelMeter(rate, channels)
         self._resampler = AudioResampler("s16", "mono", AUDIO_RATE)
         self._blob = Blob("int16")

@@ -11,6 +11,8 @@ from typing import Any, BinaryIO, NoReturn
 
 import av
 import av.error
+from av.audio.layout import AudioLayout
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
@@ -155,9 +157,31 @@ def _opened(file: BinaryIO) -> InputContainer:
     if head.lstrip()[:8].startswith(tuple(p[:8] for p in _PLAYLISTS)):
         raise VideoUnreadable("This is a playlist, not a video: give the video file itself")
     try:
-        return av.open(file, mode="r", options=_OPTIONS, metadata_errors="replace", io_open=_refuse)
+        container = av.open(file, mode="r", options=_OPTIONS, metadata_errors="replace", io_open=_refuse)
     except (av.error.FFmpegError, PermissionError, ValueError) as error:
         raise VideoUnreadable(_diagnosis(head, error)) from error
+    for stream in container.streams.audio:
+        _plain_layout(stream)
+    return container
+
+
+def _plain_layout(stream: AudioStream) -> None:
+    """Have ``stream`` decoded to a layout without an order of its own, as "2 channels" for right and left.
+
+    PyAV 18.1 copies layouts by their pointers: it would free a list of channels once for each frame that names it.
+    """
+    if stream.codec_context is None:
+        return
+    layout = stream.codec_context.layout
+    if is_custom(layout):
+        stream.codec_context.layout = (
+            f"{layout.nb_channels} channels"  # ``layout`` is the list's only owner now
+        )
+
+
+def is_custom(layout: AudioLayout) -> bool:
+    """Whether it lists its channels one by one, as FFmpeg describes them: ``2 channels (FR+FL)``."""
+    return "(" in layout.name
 
 
 def _refuse(url: str, flags: int, options: dict[str, Any]) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -116,6 +117,22 @@ RECIPES: dict[str, Recipe] = {
     "wv": Recipe("wv", None, "wavpack"),
     "amr": Recipe("amr", None, "libopencore_amrnb", layout="mono", rate=8_000),
 }
+
+
+def all_made() -> dict[str, bytes]:
+    """Every seed by its name."""
+    seeds = {name: made(recipe) for name, recipe in RECIPES.items()}
+    plain = made(Recipe("caf", None, "pcm_s16be"))
+    return seeds | {"caf-right-left": labelled(plain, 2, 1), "caf-discrete": labelled(plain, 1 << 16, 42)}
+
+
+def labelled(caf: bytes, *labels: int) -> bytes:
+    """A CAF file whose channels are listed by ``labels`` (Core Audio's: 1 left, 2 right, 42 mono)."""
+    described = b"".join(struct.pack(">II12x", label, 0) for label in labels)
+    chunk = struct.pack(">4sQIII", b"chan", 12 + len(described), 0, 0, len(labels)) + described
+    at = caf.index(b"chan")
+    (size,) = struct.unpack_from(">Q", caf, at + 4)
+    return caf[:at] + chunk + caf[at + 12 + size :]
 
 
 def made(recipe: Recipe) -> bytes:

@@ -16,6 +16,7 @@ from kadr.contracts.artifact import Artifact
 from kadr.contracts.errors import InvalidProfile
 from kadr.media.audio import PcmStream
 from kadr.media.source import FileSource
+from tests.fuzz.seeds import Recipe, labelled, made
 from tests.media_files import numbered, probed, write_video
 
 
@@ -154,3 +155,31 @@ def test_sound_of_many_channels(tmp_path: Path, name: str, codec: str, layout: s
     assert levels.payload["channels"] == channels
     assert levels["peak"].max() == pytest.approx(8000 / 32768, rel=0.3)
     assert tone_hz(sound["samples"][1600:14_400]) == pytest.approx(440, abs=3)
+
+
+@pytest.mark.parametrize("labels", [(2, 1), (1 << 16, 42), (42, 42), (1, 1)])
+def test_channels_that_are_listed_one_by_one(tmp_path: Path, labels: tuple[int, int]) -> None:
+    """PyAV frees such a list once more for each frame: the process would die."""
+    path = tmp_path / "a.caf"
+    path.write_bytes(labelled(made(Recipe("caf", None, "pcm_s16be")), *labels))
+    sound, levels = heard(FileSource(path))
+    assert levels.payload["channels"] == 2
+    assert tone_hz(sound["samples"][1600:12_800]) == pytest.approx(440, abs=3)
+
+
+def test_spatial_sound(tmp_path: Path) -> None:
+    path = tmp_path / "a.mka"
+    container: Any
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libopus", rate=48_000, layout="ambisonic 1")
+        stream.options = {"mapping_family": "2"}
+        wave = (8000 * np.sin(2 * np.pi * 440 * np.arange(48_000) / 48_000)).astype(np.int16)
+        for at in range(0, len(wave), 960):
+            packed = np.repeat(wave[at : at + 960], 4).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(packed, format="s16", layout="ambisonic 1")
+            frame.sample_rate, frame.pts, frame.time_base = 48_000, at, Fraction(1, 48_000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    sound, levels = heard(FileSource(path))
+    assert levels.payload["channels"] == 4
+    assert tone_hz(sound["samples"][1600:12_800]) == pytest.approx(440, abs=3)
