@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from kadr.contracts.errors import ObjectMissing
 from kadr.storage.files import translated
+
+SWEEPINGS, SWEEPING_S = 100, 0.005
+"""How often :meth:`FileClaims.take` tries while a sweep has its file, and how long after each."""
 
 
 class Claim(Protocol):
@@ -21,29 +27,40 @@ class Claims(Protocol):
 
 
 class FileClaims:
-    """Claims by ``flock`` on files below ``folder``: for processes of one machine."""
+    """Claims by ``flock`` on files below ``folder``: for processes of one machine.
+
+    Holders lock exclusively; who only looks whether there is one locks shared, so a taker can tell them apart.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def take(self, key: str) -> FileClaim | None:
+        path = self._folder / f"{key}.lock"
         with translated(f"claim {key}"):
             self._folder.mkdir(parents=True, exist_ok=True)
-            path = self._folder / f"{key}.lock"
-            handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
-            held = False
-            try:
-                held = _locked(handle) and _still_there(handle, path)
-            finally:
-                if not held:
-                    os.close(handle)
-        return FileClaim(handle, path) if held else None
+            for _ in range(SWEEPINGS):
+                handle, free = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666), True
+                held = False
+                try:
+                    held = _locked(handle, fcntl.LOCK_EX) and _still_there(handle, path)
+                    free = held or _locked(handle, fcntl.LOCK_SH)
+                finally:
+                    if not held:
+                        os.close(handle)
+                if held:
+                    return FileClaim(handle, path)
+                if not free:
+                    return None
+                time.sleep(SWEEPING_S)
+        return None
 
     def sweep(self) -> None:
-        """Remove the files of claims whose holders were killed."""
+        """Remove the files of claims whose holders were killed; one process at a time may."""
         for path in self._folder.glob("*.lock"):
-            if (claim := self.take(path.stem)) is not None:
-                claim.release()
+            with suppress(ObjectMissing), translated(f"claim {path.stem}"), path.open("rb") as file:
+                if _locked(file.fileno(), fcntl.LOCK_SH) and _still_there(file.fileno(), path):
+                    path.unlink()
 
 
 class FileClaim:
@@ -62,9 +79,9 @@ class FileClaim:
             os.close(self._handle)
 
 
-def _locked(handle: int) -> bool:
+def _locked(handle: int, how: int) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

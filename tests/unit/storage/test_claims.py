@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import threading
 from pathlib import Path
 from typing import NoReturn
 
@@ -33,6 +34,47 @@ def test_one_holder_at_a_time(tmp_path: Path) -> None:
     assert again is not None
     again.release()
     assert list((tmp_path / "claims").iterdir()) == []
+
+
+def test_a_sweep_is_never_taken_for_a_holder(tmp_path: Path) -> None:
+    claims, end = FileClaims(tmp_path), threading.Event()
+
+    def sweeping() -> None:
+        while not end.is_set():
+            claims.sweep()
+
+    sweeper = threading.Thread(target=sweeping)
+    sweeper.start()
+    try:
+        for i in range(500):
+            (tmp_path / f"k{i}.lock").touch()  # of a process that was killed
+            claim = claims.take(f"k{i}")
+            assert claim is not None
+            assert FileClaims(tmp_path).take(f"k{i}") is None
+            claim.release()
+    finally:
+        end.set()
+        sweeper.join()
+
+
+def test_a_taker_waits_for_a_slow_sweep(tmp_path: Path) -> None:
+    path = tmp_path / "k.lock"
+    with path.open("wb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        threading.Timer(0.1, looking.close).start()
+        claim = FileClaims(tmp_path).take("k")
+    assert claim is not None
+
+
+def test_what_killed_processes_left_is_swept_and_what_is_held_is_not(tmp_path: Path) -> None:
+    claims = FileClaims(tmp_path)
+    (tmp_path / "left.lock").touch()
+    held = claims.take("held")
+    assert held is not None
+    claims.sweep()
+    assert [p.name for p in tmp_path.iterdir()] == ["held.lock"]
+    assert claims.take("held") is None
+    held.release()
 
 
 def test_a_claim_that_cannot_be_made_is_the_stores_failure(tmp_path: Path) -> None:
