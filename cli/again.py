@@ -8,11 +8,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from cli.compose import Machine
 from cli.options import Choice
-from cli.sources import Video
+from cli.sources import Video, path_of
 from kadr.contracts.errors import KadrError
 from kadr.contracts.run import Request
 from kadr.pipeline.catalogue import Catalogue
@@ -24,7 +23,7 @@ SIDECAR = ("captions", "sidecar")
 
 def command_of(machine: Machine, request: Request) -> str | None:
     """``kadr analyze …`` that asks the same, or None if that cannot be told, as of a profile in some file."""
-    path = Path(unquote(urlsplit(request.source).path))
+    path = path_of(request.source)
     profile = request.profile_name.removesuffix(PART)
     wanted = request.profile["components"]
     only = _leaves(wanted, machine.catalogue) if profile != request.profile_name else ()

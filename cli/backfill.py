@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import click
 
@@ -22,10 +21,10 @@ from cli.options import Choice, profile_options
 from cli.plan import CREDIT_SECONDS, measured_costs, plan_of
 from cli.progress import Bars, JsonLines, Lines, View
 from cli.show import requests
-from cli.sources import Video, shown
+from cli.sources import Video, path_of, shown
 from cli.tables import print_table
 from cli.text import printable
-from kadr.contracts.errors import KadrError
+from kadr.contracts.errors import KadrError, VideoChanged
 from kadr.contracts.run import Request
 from kadr.pipeline.admission import load_objects
 from kadr.pipeline.profiles import config_hash
@@ -124,25 +123,39 @@ def command(
 def _candidates(
     machine: Machine, choice: Choice, question: Question, conditions: Sequence[Condition]
 ) -> Iterator[Candidate]:
-    """Every video that was once asked something else than ``question``, by its name."""
+    """Every file whose video was once asked something else than ``question``, by its name."""
     runs: dict[str, list[Request]] = {}
     for request in requests(machine.store):
-        runs.setdefault(request.video_id or "", []).append(request)
+        runs.setdefault(request.source, []).append(request)
     costs = measured_costs(machine.store)
-    for of_video in sorted(runs.values(), key=lambda found: found[0].source_name):
-        newest_first = sorted(of_video, key=lambda r: (r.created_ms, r.run_id), reverse=True)
-        path = Path(unquote(urlsplit(newest_first[0].source).path))
+    for of_file in sorted(runs.values(), key=lambda found: found[0].source_name):
+        newest_first = sorted(of_file, key=lambda r: (r.created_ms, r.run_id), reverse=True)
+        video_id = newest_first[0].video_id  # other bytes that the file once had are not asked about again
+        path = path_of(newest_first[0].source)
         video = Video(path, shown(path.name), path.parent)
         mine = choice.for_video(video, question, machine, lambda _: None)
-        before = next((r for r in newest_first if r.config_hash != config_hash(mine.profile)), None)
+        asked = config_hash(mine.profile)
+        same = (r for r in newest_first if r.video_id == video_id and r.config_hash != asked)
+        before = next(same, None)
         if before is None or not all(c.holds(_facts(machine, before, path)) for c in conditions):
             continue
         candidate = Candidate(video, before, mine)
         try:
-            candidate.plan = plan_of(machine, mine, video, False, costs)
+            candidate.plan = _plan(machine, candidate, costs)
         except KadrError as error:
             candidate.error = error
         yield candidate
+
+
+def _plan(machine: Machine, candidate: Candidate, costs: dict[str, float]) -> dict[str, Any]:
+    """Raises VideoChanged if the file is not what the run before looked at, and KadrErrors of the video."""
+    plan = plan_of(machine, candidate.question, candidate.video, False, costs)
+    if plan["video_id"] != candidate.before.video_id:
+        raise VideoChanged(
+            f"{candidate.video.path} is not the video of run {candidate.before.run_id} any more: its SHA-256 is "
+            f"{plan['video_id']}, the run's {candidate.before.video_id}; analyse it anew by `kadr analyze`"
+        )
+    return plan
 
 
 def _facts(machine: Machine, request: Request, path: Path) -> dict[str, str]:
@@ -172,7 +185,7 @@ def _say_plan(found: Sequence[Candidate], as_json: bool) -> None:
         verdicts = [r["verdict"] for r in c.plan.get("components", ())]
         counts = [verdicts.count(v) or "" for v in ("hit", "miss", "depends")]
         cost = "–".join(f"{s:g}" for s in dict.fromkeys(c.plan["seconds"])) if c.plan else ""
-        rows.append((c.video.title, c.before.profile_name, c.plan.get("answer", "gone"), *counts, cost))
+        rows.append((c.video.title, c.before.profile_name, c.plan.get("answer", _why_not(c)), *counts, cost))
     right = ("hit", "miss", "depends", "seconds")
     print_table(("video", "was", "answer", *right), rows, right=right)
     for c in found:
@@ -182,6 +195,10 @@ def _say_plan(found: Sequence[Candidate], as_json: bool) -> None:
         f"{len(found)} videos: {low:g} … {high:g} s of computing, {credits[0]:g} … {credits[1]:g} credits",
         flush=True,
     )
+
+
+def _why_not(candidate: Candidate) -> str:
+    return "changed" if isinstance(candidate.error, VideoChanged) else "gone"
 
 
 def _planned(candidate: Candidate) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import click
 
@@ -20,7 +19,7 @@ from cli import outputs
 from cli.again import command_of
 from cli.compose import Machine
 from cli.holding import held
-from cli.sources import Video, shown
+from cli.sources import Video, path_of, shown
 from cli.summary import found_in
 from cli.tables import print_json, print_table
 from cli.text import printable
@@ -134,14 +133,16 @@ def requests(store: FileStore) -> Iterator[Request]:
     for run_id in _ids(store, ""):
         try:
             yield read_request(store, layout.LOCAL_OWNER, run_id)
+        except ObjectMissing:  # `kadr gc` dropped it meanwhile
+            continue
         except InvalidObject as error:
             print(f"skipped: {error}", file=sys.stderr)
 
 
 def _ids(store: FileStore, beginning: str) -> list[str]:
     prefix = layout.state_prefix(layout.LOCAL_OWNER, beginning).removesuffix("/")
-    ids = {layout.run_id_of(name) for name in store.list(prefix) if name.endswith("/request.json")}
-    return sorted(ids)
+    ids = {layout.run_of(name) for name in store.list(prefix) if name.endswith("/request.json")}
+    return sorted(run_id for run_id in ids if run_id is not None)
 
 
 def _newest(runs: Iterator[Request] | list[Request], nothing: str) -> Request:
@@ -179,7 +180,7 @@ def places(store: FileStore, seen: Seen) -> dict[str, Path]:
     if seen.state.closed is None:
         return {}
     request, manifest = seen.request, seen.state.closed.manifest
-    path = Path(unquote(urlsplit(request.source).path))
+    path = path_of(request.source)
     beside = outputs.folder(Video(path, request.source_name, path.parent), None, many=False)
     try:
         mark = json.loads((beside / outputs.MARK).read_text())

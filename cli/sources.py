@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from kadr.contracts.errors import KadrError, VideoUnreadable
 
@@ -82,6 +82,11 @@ def _file(path: Path) -> Video:
 def shown(name: str) -> str:
     """``name`` as Unicode text: bytes that are not UTF-8 are shown as ``?``."""
     return name.encode("utf-8", "replace").decode()
+
+
+def path_of(uri: str) -> Path:
+    """The file that a ``file:`` URI names, byte for byte: names need not be UTF-8."""
+    return Path(os.fsdecode(unquote_to_bytes(urlsplit(uri).path)))
 
 
 def label_of(url: str) -> str:

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import click
 
 from cli.compose import Machine
 from cli.progress import Bars, Lines, View
 from cli.show import find
+from cli.sources import path_of
 from cli.stopping import Stoppable
 from cli.tables import print_json, print_table
 from cli.text import printable
@@ -115,7 +115,7 @@ def _again(
         found.left_out[name] = "reads what cannot be made again here"
     if not graph.nodes:
         return
-    path = video or Path(unquote(urlsplit(manifest.request.source).path))
+    path = video or path_of(manifest.request.source)
     view: View = Bars() if sys.stderr.isatty() else Lines()
     with _aside(machine, manifest.request.run_id) as aside, view:
         state = _executed(aside, manifest.request, graph, path, view, jobs)

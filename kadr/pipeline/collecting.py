@@ -123,7 +123,8 @@ class _Survey:
 
     def _requests(self) -> Iterator[Request]:
         names = self.store.list(layout.requests_prefix(self.owner))
-        for run_id in sorted({layout.run_id_of(n) for n in names if n.endswith("/request.json")}):
+        runs = {layout.run_of(n) for n in names if n.endswith("/request.json")}
+        for run_id in sorted(r for r in runs if r is not None):
             # What a damaged request refers to is not known, and its results stay for GRACE_MS at least.
             with suppress(InvalidObject, ObjectMissing):
                 yield read_request(self.store, self.owner, run_id)
@@ -170,10 +171,11 @@ class _Survey:
         """References to files of which there is neither a run nor a result."""
         aliases: dict[str, list[str]] = {}
         for alias in self.store.list(layout.aliases_prefix(self.owner)):
-            aliases.setdefault(layout.video_id_of(alias), []).append(alias)
+            if (video_id := layout.video_id_of(alias)) is not None:
+                aliases.setdefault(video_id, []).append(alias)
         for name in self.store.list(layout.videos_prefix(self.owner)):
-            video_id = layout.video_id_of_reference(name)
-            if video_id is None or video_id in self.in_use:
+            of = layout.video_id_of_reference(name)
+            if of is None or of in self.in_use:
                 continue
             if self._age_ms([name]) >= self.ages.unreferenced_ms:
-                yield Garbage(Kind.VIDEO, (*aliases.get(video_id, ()), name))
+                yield Garbage(Kind.VIDEO, (*aliases.get(of, ()), name))

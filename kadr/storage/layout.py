@@ -21,6 +21,10 @@ _MARK = re.compile(
 _RESULT = re.compile(
     r"^results/[^/]+/(?P<video_id>[^/]+)/(?P<component>[^/]+)/(?P<key>[0-9a-f]{64})/(?P<digest>[0-9a-f]{64})\.(?:json|npz)$"
 )
+_OF_RUN = re.compile(
+    r"^(?:(?:state|runs)/[^/]+/(?P<run>[^/.][^/]*)/.+|videos/[^/]+/[^/]+/runs/(?P<marked>[^/.][^/]*))$"
+)
+_ALIAS = re.compile(r"^aliases/[^/]+/[^/]+/(?P<video_id>[0-9a-f]{64})\.json$")
 
 
 def videos_prefix(owner: str) -> str:
@@ -62,12 +66,10 @@ def alias(owner: str, source_hash: str, video_id: str) -> str:
     return f"{alias_prefix(owner, source_hash)}{video_id}.json"
 
 
-def video_id_of(alias: str) -> str:
-    """The video id in the name of an alias. Raises InvalidObject."""
-    parts = alias.split("/")
-    if len(parts) != 4 or parts[0] != "aliases" or not parts[3].endswith(".json"):
-        raise InvalidObject(f"{alias} is not the name of an alias")
-    return parts[3].removesuffix(".json")
+def video_id_of(alias: str) -> str | None:
+    """The video id in the name of an alias; None for other names."""
+    found = _ALIAS.match(alias)
+    return found and found["video_id"]
 
 
 def all_results_prefix(owner: str) -> str:
@@ -147,12 +149,17 @@ def report_file(owner: str, run_id: str, manifest_digest: str, name: str) -> str
     return f"{run_prefix(owner, run_id)}report/{manifest_digest}/{name}"
 
 
+def run_of(name: str) -> str | None:
+    """The id of the run whose state, made object or marker has this name; None for other names."""
+    found = _OF_RUN.match(name)
+    return found and (found["run"] or found["marked"])
+
+
 def run_id_of(name: str) -> str:
-    """The run id in the name of a ``state/…/request.json``. Raises InvalidObject."""
-    parts = name.split("/")
-    if len(parts) < 4 or parts[0] != "state":
-        raise InvalidObject(f"{name} is not an object of a run's state")
-    return parts[2]
+    """The same of a name that must be a run's. Raises InvalidObject."""
+    if (run_id := run_of(name)) is None:
+        raise InvalidObject(f"{name} is not an object of a run")
+    return run_id
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,22 @@ def test_only_where_and_without_what_is_gone(kadr: Kadr, videos: list[Path]) -> 
     assert [r["video"] for r in said.events("summary")[0]["videos"]] == ["a.mp4"]
 
 
+def test_a_file_with_other_bytes_is_not_taken_for_the_video_before(kadr: Kadr, videos: list[Path]) -> None:
+    only = ("--where", "name=?.mp4")
+    write_video(videos[0], numbered(60), tone_s=1.0)
+    said = kadr("backfill", *NEW, *only)
+    assert said.code == 1
+    plan = {v["video"]: v for v in said.events("plan")[0]["videos"]}
+    assert plan["a.mp4"]["code"] == "VideoChanged"
+    assert [r["video"] for r in said.events("summary")[0]["videos"]] == ["b.mp4"]
+    assert kadr("analyze", videos[0], "--only", "quality").code == 0
+    (again,) = kadr("backfill", *NEW, *only, "--dry-run").events("plan")
+    assert sorted((v["video"], v["answer"]) for v in again["videos"]) == [
+        ("a.mp4", "new"),
+        ("b.mp4", "finished"),
+    ]
+
+
 def test_nothing_to_do_and_wrong_conditions(kadr: Kadr) -> None:
     assert "Nothing to do" in kadr("backfill", "--only", "quality").out
     said = kadr("backfill", "--where", "size=3")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +107,14 @@ def test_another_file_or_an_open_run_is_refused(kadr: Kadr, video: Path, tmp_pat
     said = kadr("verify")
     assert said.code == 2
     assert "is not finished" in said.err
+
+
+def test_a_name_that_is_not_utf_8_is_found_again(kadr: Kadr, video: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(video.parent) + b"/v\xff.mp4"))
+    video.rename(odd)
+    assert kadr("analyze", odd, "--only", "loudness").code == 0
+    code, said = verified(kadr)
+    assert (code, set(said["again"])) == (0, {"identical"})
+    shown = json.loads(kadr("show", "--json").out)
+    assert shown["status"] == "complete"
+    assert Path(shown["files"]["report.html"]).is_file()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.sources import Video, label_of, resolve
+from cli.sources import Video, label_of, path_of, resolve
 from kadr.contracts.errors import VideoUnavailable, VideoUnreadable
 
 ODD = (
@@ -138,3 +138,9 @@ def test_a_name_that_is_not_utf8_is_taken(folder: Path) -> None:
     video = resolve([os.fsdecode(raw)], no_network)[0]
     assert video.path.exists()
     assert video.title == "??.mp4"
+
+
+@pytest.mark.parametrize("name", [*(os.fsencode(n) for n in ODD), b"caf\xff.mp4", b"a#b;c.mp4"])
+def test_a_stored_uri_names_the_same_bytes(name: bytes) -> None:
+    path = Path(os.fsdecode(b"/videos/" + name))
+    assert os.fsencode(path_of(path.as_uri())) == b"/videos/" + name
