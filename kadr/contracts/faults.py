@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
+    from pydantic import ValidationError as PydanticError
 
 Schema = Mapping[str, Any]
 
@@ -23,6 +24,12 @@ def meant(name: str, known: Collection[str]) -> str:
     alike = {k.lower(): k for k in known}
     found = get_close_matches(name.lower(), list(alike), n=1)
     return f" (did you mean {alike[found[0]]!r}?)" if found else ""
+
+
+def first_fault(error: PydanticError) -> str:
+    """The first thing that is wrong with a stored object, in few words: its place and what it should be."""
+    fault = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg']}"
 
 
 def quoted(value: Any) -> str:

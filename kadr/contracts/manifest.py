@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from kadr.contracts.keys import sha256_json
-from kadr.contracts.run import Failure, Graph, Record, Request, RunStatus
+from kadr.contracts.run import ACQUIRE, Failure, Graph, Record, Request, RunStatus
 
 
 class _Frozen(BaseModel):
@@ -61,16 +61,36 @@ class Manifest(_Frozen):
     components: dict[str, ComponentSummary]
     records: tuple[RecordEntry, ...]
 
+    _named: str | None = PrivateAttr(None)
+
+    @classmethod
+    def named(cls, value: Any, digest: str) -> Manifest:
+        """The manifest stored under ``digest``, which an earlier version with fewer fields may have written.
+
+        Raises ValueError for what is none, or has not that digest.
+        """
+        if sha256_json(value) != digest:
+            raise ValueError("it has not the content of its digest")
+        found = cls.model_validate(value)
+        found._named = digest
+        return found
+
     @property
     def digest(self) -> str:
-        return sha256_json(self.model_dump(mode="json"))
+        return self._named or sha256_json(self.model_dump(mode="json"))
 
     def final(self, component: str) -> Record | None:
         """The record of the component's whole-video task (the merge's, for a chunked one), if it succeeded."""
         found = (e.record for e in self.records if e.record and e.record.task == component)
         return next(found, None)
 
+    @property
+    def video_id(self) -> str | None:
+        """The bytes that the run looked at; None if they were never acquired."""
+        acquired = self.final(ACQUIRE)
+        return acquired.video_id if acquired is not None else None
+
     def view(self) -> dict[str, Any]:
         """The manifest as the render stage reads it: its own fields, with the request's beside them."""
         dumped = self.model_dump(mode="json")
-        return {**dumped.pop("request"), **dumped}
+        return {**dumped.pop("request"), **dumped, "video_id": self.video_id}

@@ -141,6 +141,8 @@ class Record(_Stored):
     started_ms: int = 0
     seconds: float = 0.0
     device: str = ""
+    remade: int = 0
+    """How often its results' payload was made again and came out otherwise: of one key, the record last remade counts."""
     details: dict[str, Any] = {}
 
     @property

@@ -12,7 +12,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from kadr import __version__
 from kadr.contracts.errors import InvalidObject, ObjectMissing, VideoChanged, VideoUnreadable
+from kadr.contracts.faults import first_fault
 from kadr.contracts.keys import jcs
 from kadr.contracts.profile import DATAPROCESSOR_VERSION, SAMPLING_POLICY_VERSION, NormalProfile
 from kadr.contracts.run import Graph, Request, Retry, RunStatus
@@ -28,6 +29,7 @@ from kadr.pipeline.profiles import config_hash
 from kadr.pipeline.spec import SourceRef
 from kadr.pipeline.state import RunState, evaluate
 from kadr.storage import layout
+from kadr.storage.results import ResultId, usable
 from kadr.storage.store import ObjectStore
 
 DAY_MS = 86_400_000
@@ -113,6 +115,8 @@ def admit(store: ObjectStore, asked: Asked, video_id: str, source: SourceRef) ->
         return Admitted(request, source, "new", False, asked.refresh)
     if found.how == "retried":
         state = evaluate(found.request, load_objects(store, found.request))
+        if state.closed is None:  # another process has just opened it again
+            return replace(found, how="resumed")
         reopen(store, found.request, state, asked.graph)
     return found
 
@@ -125,6 +129,8 @@ def find(store: ObjectStore, asked: Asked, video_id: str, source: SourceRef) -> 
         if not same or (asked.refresh and not request.refresh):
             continue
         state = evaluate(request, load_objects(store, request))
+        if not _whole(store, request, state):
+            continue  # a new run computes what was lost and finds the rest
         if state.closed is None:
             return Admitted(request, source, "resumed", False, request.refresh)
         if asked.refresh or not _fresh(store, request, state, asked.profile.cache_ttl_days):
@@ -133,6 +139,19 @@ def find(store: ObjectStore, asked: Asked, video_id: str, source: SourceRef) -> 
             return Admitted(request, source, "retried", False, False)
         return Admitted(request, source, "finished", True, False)
     return None
+
+
+def _whole(store: ObjectStore, request: Request, state: RunState) -> bool:
+    """Whether all that the run's records name can still be used; intermediates' payloads apart."""
+    if state.video_id is None:
+        return True
+    results = (
+        ResultId(request.owner, state.video_id, task.component, r.key, r.digest)
+        for task in state.tasks.values()
+        if task.record is not None
+        for r in task.record.results
+    )
+    return all(usable(store, result) for result in results)
 
 
 def draft(asked: Asked, video_id: str, source: SourceRef) -> Request:
@@ -183,7 +202,7 @@ def read_request(store: ObjectStore, owner: str, run_id: str) -> Request:
     try:
         return Request.model_validate_json(store.get(name))
     except ValidationError as error:
-        raise InvalidObject(f"{name} is not a request: {error}") from error
+        raise InvalidObject(f"{name} is not a request: {first_fault(error)}") from error
 
 
 def load_objects(store: ObjectStore, request: Request, known: Objects | None = None) -> dict[str, Stored]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from kadr import __version__
-from kadr.contracts.errors import InvalidObject
+from kadr.contracts.errors import InvalidObject, ObjectMissing
+from kadr.contracts.faults import first_fault
 from kadr.contracts.keys import jcs
 from kadr.contracts.manifest import ComponentSummary, Manifest, ModelUse, RecordEntry
 from kadr.contracts.run import Done, Node, Request, TaskState
@@ -46,7 +48,7 @@ def close(store: ObjectStore, claims: Claims, request: Request, epoch: int) -> M
     try:
         state = evaluate(request, load_objects(store, request))
         if state.closed is not None:
-            return read_manifest(store, request, state.closed.manifest)
+            return manifest_of(store, request, state)
         if not state.closable:
             return None
         manifest = compile_manifest(request, state)
@@ -65,12 +67,31 @@ def close(store: ObjectStore, claims: Claims, request: Request, epoch: int) -> M
         claim.release()
 
 
+def manifest_of(store: ObjectStore, request: Request, state: RunState) -> Manifest:
+    """The manifest of a closed epoch; one that is lost or damaged is compiled from its records again.
+
+    Raises InvalidObject if that does not give the manifest that closed it.
+    """
+    assert state.closed is not None
+    try:
+        return read_manifest(store, request, state.closed.manifest)
+    except (ObjectMissing, InvalidObject) as error:
+        again = compile_manifest(request, state)
+        if again.digest != state.closed.manifest:
+            raise InvalidObject(f"{error}; analyse the video again: it makes a new run") from error
+        name = layout.manifest(request.owner, request.run_id, again.digest)
+        store.put(name, jcs(again.model_dump(mode="json")))
+        return again
+
+
 def read_manifest(store: ObjectStore, request: Request, digest: str) -> Manifest:
     """A manifest by its digest. Raises ObjectMissing, InvalidObject."""
     name = layout.manifest(request.owner, request.run_id, digest)
     try:
-        return Manifest.model_validate_json(store.get(name))
+        return Manifest.named(json.loads(store.get(name)), digest)
     except ValidationError as error:
+        raise InvalidObject(f"{name} is not a manifest: {first_fault(error)}") from error
+    except ValueError as error:
         raise InvalidObject(f"{name} is not a manifest: {error}") from error
 
 

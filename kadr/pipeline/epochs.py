@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from kadr.contracts.errors import InvalidObject
+from kadr.contracts.faults import first_fault
 from kadr.contracts.keys import SHORT
 from kadr.contracts.run import ACQUIRE, Cancelled, Done, Failure, Graph, Record, Retry
 from kadr.storage.layout import MarkName, RecordName, parse_state
@@ -36,7 +37,8 @@ def parse(name: str, body: bytes) -> Stored | None:
     try:
         value = kind.model_validate(json.loads(body))
     except (ValueError, ValidationError) as error:
-        raise InvalidObject(f"{name} is not a valid {kind.__name__.lower()}: {error}") from error
+        why = first_fault(error) if isinstance(error, ValidationError) else error
+        raise InvalidObject(f"{name} is not a valid {kind.__name__.lower()}: {why}") from error
     if isinstance(found, RecordName) and isinstance(value, Record | Failure):
         _check_name(name, found, value)
     return value
@@ -91,9 +93,12 @@ class Epochs:
 
 @dataclass
 class Counting:
-    """Records that count, by (task, short key): the best success and this epoch's failure."""
+    """Records that count, by (task, short key): the best success and this epoch's failure.
 
-    ok: dict[tuple[str, str], tuple[str, str, Record]] = field(default_factory=dict)
+    Of several successes the one remade last (a payload that had expired came out otherwise), then the smallest digest.
+    """
+
+    ok: dict[tuple[str, str], tuple[int, str, str, Record]] = field(default_factory=dict)
     failed: dict[tuple[str, str], tuple[str, Failure]] = field(default_factory=dict)
 
     @classmethod
@@ -120,15 +125,15 @@ class Counting:
             if here:
                 self.failed[at] = (name, body)
         elif isinstance(body, Record):
-            candidate = (body.digest, name, body)
-            if at not in self.ok or candidate[:2] < self.ok[at][:2]:
+            candidate = (-body.remade, body.digest, name, body)
+            if at not in self.ok or candidate[:3] < self.ok[at][:3]:
                 self.ok[at] = candidate
 
     def best(self, task: str, key: str) -> tuple[str, Record | Failure] | None:
         """The record that counts for ``task`` with ``key``: a success beats a failure."""
         at = (task, key[:SHORT])
-        if (success := self.ok.get(at)) is not None and success[2].key == key:
-            return success[1], success[2]
+        if (success := self.ok.get(at)) is not None and success[3].key == key:
+            return success[2], success[3]
         if (failure := self.failed.get(at)) is not None and failure[1].key == key:
             return failure
         return None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 
-from kadr.contracts.errors import InvalidObject, ObjectMissing
+from kadr.contracts.errors import InvalidObject, ObjectMissing, PayloadExpired
 from kadr.contracts.keys import jcs
 from kadr.contracts.run import Failure
 from kadr.pipeline.messages import Finished
 from kadr.pipeline.spec import TaskSpec
 from kadr.pipeline.state import RunState, Task
 from kadr.storage import layout
-from kadr.storage.results import ResultId, read_header
+from kadr.storage.results import ResultId, read_result
 from kadr.storage.store import ObjectStore
 
 FIRST_WAIT_S = 0.5
@@ -40,20 +40,21 @@ def write_failure(
     return name, failure
 
 
-def makers_of_expired(store: ObjectStore, state: RunState, spec: TaskSpec) -> list[Task]:
-    """Tasks that made inputs of ``spec`` which are not in the store any more, or without their arrays."""
+def makers_of_lost(store: ObjectStore, state: RunState, spec: TaskSpec) -> list[Task]:
+    """Tasks that made inputs of ``spec`` which cannot be read any more: gone, without their arrays, or damaged."""
     keys = {i.key for i in spec.inputs if i.key is not None}
     return [
         task
         for task in state.tasks.values()
         if task.record is not None
-        and any(r.key in keys and _expired(store, spec, task, r.key, r.digest) for r in task.record.results)
+        and any(r.key in keys and _lost(store, spec, task, r.key, r.digest) for r in task.record.results)
     ]
 
 
-def _expired(store: ObjectStore, spec: TaskSpec, task: Task, key: str, digest: str) -> bool:
+def _lost(store: ObjectStore, spec: TaskSpec, task: Task, key: str, digest: str) -> bool:
     result = ResultId(spec.owner, spec.video_id, task.component, key, digest)
     try:
-        return bool(read_header(store, result)["arrays"]) and not store.exists(result.npz)
-    except (ObjectMissing, InvalidObject):
+        read_result(store, result, verify=True)
+    except (ObjectMissing, PayloadExpired, InvalidObject):
         return True
+    return False

@@ -9,10 +9,12 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from kadr.contracts.errors import (
     Interrupted,
+    InvalidObject,
     NoSpaceLeft,
     ObjectMissing,
     PayloadExpired,
@@ -23,8 +25,8 @@ from kadr.contracts.run import ACQUIRE, Record, TaskState
 from kadr.pipeline.admission import load_objects
 from kadr.pipeline.budget import Budget
 from kadr.pipeline.catalogue import Catalogue
-from kadr.pipeline.closing import close, read_manifest
-from kadr.pipeline.failing import backoff_s, makers_of_expired, write_failure
+from kadr.pipeline.closing import close, manifest_of
+from kadr.pipeline.failing import backoff_s, makers_of_lost, write_failure
 from kadr.pipeline.localrun import LocalRun
 from kadr.pipeline.messages import Advanced, Finished, RenderSpec
 from kadr.pipeline.recording import lookup, record_acquired, record_cached
@@ -37,6 +39,7 @@ from kadr.storage.results import ResultId, read_header
 from kadr.storage.store import ObjectStore
 
 ATTEMPTS = 3
+UNREADABLE = {e.__name__ for e in (PayloadExpired, ObjectMissing, InvalidObject)}
 BUSY_WAIT_S = 0.25
 RESCAN_S = 2.0
 TICK_S = 0.2
@@ -86,7 +89,7 @@ class Coordinator:
                 active = [run for run in active if not run.finished]
                 if active:
                     self._listen(active)
-                if self.stopping:
+                if self.stopping and (waiting or active):
                     raise Interrupted
         finally:
             self.running = False
@@ -122,9 +125,10 @@ class Coordinator:
     def _settle(self, run: LocalRun) -> None:
         """Evaluate, and record every hit, until nothing changes without computing."""
         idle = bool(run.not_before) or not run.flying
-        if not run.scanned or (idle and time.monotonic() - run.scanned > RESCAN_S):
+        if run.distrusted or not run.scanned or (idle and time.monotonic() - run.scanned > RESCAN_S):
             known = set(run.objects)
-            run.objects = load_objects(self.store, run.request, run.objects)
+            trusted = {} if run.distrusted else run.objects
+            run.objects, run.distrusted = load_objects(self.store, run.request, trusted), False
             run.scanned, run.dirty = time.monotonic(), True
             self._tell_found(run, run.objects.keys() - known)
         while run.dirty:
@@ -180,7 +184,6 @@ class Coordinator:
         for makers in run.rearmed.values():
             if spec.task in makers:
                 makers.discard(spec.task)
-                run.forget_rivals(record)
         run.computed += not record.cached
         drift = record.details.get("drift", [])
         self._tell(
@@ -195,9 +198,8 @@ class Coordinator:
         if run.duration_ms is not None or probe is None or probe.record is None:
             return
         result = probe.record.result("probe")
-        request = run.request
-        assert request.video_id is not None
-        found = ResultId(request.owner, request.video_id, "probe", result.key, result.digest)
+        assert run.state.video_id is not None
+        found = ResultId(run.request.owner, run.state.video_id, "probe", result.key, result.digest)
         run.duration_ms = int(read_header(self.store, found)["payload"].get("duration_ms", 0))
         self._tell(run, "run.probed", duration_ms=run.duration_ms)
 
@@ -278,7 +280,7 @@ class Coordinator:
             raise NoSpaceLeft(message.message)
         run.attempts[spec.task, spec.key] += 1
         attempts = run.attempts[spec.task, spec.key]
-        unreadable = message.code in (PayloadExpired.__name__, ObjectMissing.__name__)
+        unreadable = message.code in UNREADABLE
         if unreadable and attempts < ATTEMPTS and self._rearm(run, spec):
             return
         if message.retryable and attempts < ATTEMPTS:
@@ -306,11 +308,12 @@ class Coordinator:
         self._tell(run, "task.failed", **_named(spec), code=message.code, message=message.message)
 
     def _rearm(self, run: LocalRun, spec: TaskSpec) -> bool:
-        """Have the makers of ``spec``'s expired inputs make them again; ``spec`` waits for them."""
+        """Have the makers of ``spec``'s lost inputs make them again; ``spec`` waits for them."""
         assert run.state is not None
-        makers = makers_of_expired(self.store, run.state, spec)
+        makers = makers_of_lost(self.store, run.state, spec)
         for task in makers:
-            run.missed[task.name] = spec_of(run.request, run.state, task, run.source, True)
+            again = spec_of(run.request, run.state, task, run.source, True)
+            run.missed[task.name] = replace(again, remakes=task.record)
             self._tell(run, "task.rearmed", task=task.name, component=task.component, **_NO_CHUNK)
         run.rearmed[spec.task] = {task.name for task in makers}
         return bool(makers)
@@ -320,9 +323,11 @@ class Coordinator:
     def _close(self, run: LocalRun) -> None:
         assert run.state is not None
         if run.state.closed is not None:
-            run.manifest = read_manifest(self.store, run.request, run.state.closed.manifest)
+            run.manifest = manifest_of(self.store, run.request, run.state)
         else:
             run.manifest = close(self.store, self.claims, run.request, run.state.epoch)
+        # Somebody else closes it, or what is remembered here is not what the store holds.
+        run.distrusted = run.manifest is None
         if run.manifest is not None:
             self._tell(run, "run.closed", status=run.manifest.status.value, manifest=run.manifest.digest)
 
@@ -352,8 +357,10 @@ class Coordinator:
             run.error = ReportFailure(f"the report could not be made: {message.code}: {message.message}")
         run.files = message.rendered or ()
         run.ended = time.monotonic()
+        if run.error is not None:
+            return self._tell(run, "run.error", code=message.code, message=str(run.error))
         status = run.manifest.status.value if run.manifest else ""
-        self._tell(run, "run.done", status=status, files=list(run.files), computed=run.computed)
+        return self._tell(run, "run.done", status=status, files=list(run.files), computed=run.computed)
 
     def _tell(self, run: LocalRun, event: str, **fields: Any) -> None:
         self.on_event({"event": event, "run_id": run.request.run_id, **fields})

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from kadr.contracts.manifest import Manifest
-from kadr.contracts.run import Record, Request
+from kadr.contracts.run import Request
 from kadr.pipeline.admission import Admitted
 from kadr.pipeline.epochs import Stored
 from kadr.pipeline.spec import SourceRef, TaskSpec
@@ -27,6 +27,8 @@ class LocalRun:
     memo: Memo = field(default_factory=dict)
     state: RunState | None = None
     dirty: bool = True
+    distrusted: bool = False
+    """What is remembered of the objects is to be read anew."""
     flying: set[str] = field(default_factory=set)
     missed: dict[str, TaskSpec] = field(default_factory=dict)
     not_before: dict[str, float] = field(default_factory=dict)
@@ -51,14 +53,6 @@ class LocalRun:
     @classmethod
     def of(cls, admitted: Admitted, video_href: str, wants_report: bool = True, title: str = "") -> LocalRun:
         return cls(admitted.request, admitted.source, admitted.refresh, video_href, wants_report, title)
-
-    def forget_rivals(self, record: Record) -> None:
-        """A payload made again came out as ``record``: of its key, the digest whose bytes exist counts."""
-        for name, body in list(self.objects.items()):
-            if not isinstance(body, Record) or (body.task, body.key) != (record.task, record.key):
-                continue
-            if body.digest != record.digest:
-                del self.objects[name]
 
     @property
     def finished(self) -> bool:

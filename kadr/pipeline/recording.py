@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from kadr.contracts.artifact import Artifact
+from kadr.contracts.errors import InvalidObject, ObjectMissing
 from kadr.contracts.keys import jcs
 from kadr.contracts.run import ACQUIRE, NO_KEY, Record, RecordResult, Request
+from kadr.pipeline.epochs import parse
 from kadr.pipeline.spec import TaskSpec
 from kadr.storage import layout
 from kadr.storage.results import ResultId, find_result, read_header, read_result
@@ -34,7 +36,12 @@ def record_acquired(store: ObjectStore, request: Request, epoch: int) -> Record:
 
 
 def record_cached(store: ObjectStore, spec: TaskSpec, found: Mapping[str, str]) -> Record:
-    """Write and return the record of a task all of whose results were found."""
+    """Write and return the record of a task all of whose results were found.
+
+    They are touched first: what was written long ago and no run refers to is garbage until then.
+    """
+    for wanted in spec.wanted:
+        store.touch(ResultId(spec.owner, spec.video_id, spec.component, wanted.key, found[wanted.name]).json)
     return _put(store, spec.owner, spec.run_id, spec.epoch, found_record(store, spec, found))
 
 
@@ -55,20 +62,31 @@ def write_record(
 ) -> Record:
     """Write and return the record of a task that was run; ``cached`` names the outputs that were found after all."""
     record = _record(store, spec, digests, cached, started_ms, seconds, device)
-    record = record.model_copy(update={"details": dict(details)})
+    before = spec.remakes
+    remade = 0 if before is None or before.digest == record.digest else before.remade + 1
+    record = record.model_copy(update={"details": dict(details), "remade": remade})
     return _put(store, spec.owner, spec.run_id, spec.epoch, record)
 
 
 def _put(store: ObjectStore, owner: str, run_id: str, epoch: int, record: Record) -> Record:
-    """Write ``record`` unless one of its name is there: that one says who computed what, and a repeat would say cached.
+    """Write ``record`` unless it is there: what is there says who computed what, and a repeat would say cached.
 
-    Returns ``record`` all the same: what this process did is what it tells.
+    A damaged one is no record. Returns ``record`` all the same: what this process did is what it tells.
     """
     name = layout.record_ok(epoch, record.task, record.key, record.digest)
     full = layout.state_prefix(owner, run_id) + name
-    if not store.exists(full):
+    there = _stored(store, full, name)
+    if there is None or there.remade < record.remade:
         store.put(full, jcs(record.model_dump(mode="json")))
     return record
+
+
+def _stored(store: ObjectStore, full: str, name: str) -> Record | None:
+    try:
+        found = parse(name, store.get(full))
+    except (ObjectMissing, InvalidObject):
+        return None
+    return found if isinstance(found, Record) else None
 
 
 def _record(

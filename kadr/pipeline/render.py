@@ -28,19 +28,17 @@ class StoredRun:
 
     def artifact(self, component: str) -> Artifact | None:
         """The component's whole-video result, or None when it has none."""
-        record, request = self._manifest.final(component), self._manifest.request
-        if record is None or request.video_id is None:
+        record, video_id = self._manifest.final(component), self._manifest.video_id
+        if record is None or video_id is None:
             return None
-        result = record.result(component)
-        return read_result(
-            self._store, ResultId(request.owner, request.video_id, component, result.key, result.digest)
-        )
+        result, owner = record.result(component), self._manifest.request.owner
+        return read_result(self._store, ResultId(owner, video_id, component, result.key, result.digest))
 
 
 def render(shell: Shell, spec: RenderSpec) -> tuple[str, ...]:
     """Render ``spec`` and return the names of the objects written."""
     body = shell.store.get(layout.manifest(spec.owner, spec.run_id, spec.manifest))
-    manifest = Manifest.model_validate(json.loads(body))
+    manifest = Manifest.named(json.loads(body), spec.manifest)
     component = catalogue.component(spec.component)
     view = StoredRun(shell.store, manifest, spec.video_href, spec.title)
     names = []

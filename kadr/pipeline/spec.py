@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kadr.contracts.media import ChunkSpan
-from kadr.contracts.run import Request
+from kadr.contracts.run import Record, Request
 from kadr.pipeline.state import Input, RunState, Task, Wanted
 
 
@@ -39,6 +39,8 @@ class TaskSpec:
     models: tuple[str, ...]
     source: SourceRef
     refresh: bool = False
+    remakes: Record | None = None
+    """The record whose results' payload is gone and is to be made again."""
 
 
 def spec_of(request: Request, state: RunState, task: Task, source: SourceRef, refresh: bool) -> TaskSpec:

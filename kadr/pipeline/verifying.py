@@ -10,7 +10,7 @@ from kadr.contracts.artifact import ArtifactSpec
 from kadr.contracts.errors import InvalidObject, ObjectMissing, PayloadExpired
 from kadr.contracts.keys import sha256_json
 from kadr.contracts.manifest import Manifest, RecordEntry
-from kadr.contracts.run import ACQUIRE, Graph, Node, RecordResult
+from kadr.contracts.run import Graph, Node, RecordResult
 from kadr.pipeline.catalogue import Catalogue, Entry
 from kadr.pipeline.comparing import differing
 from kadr.pipeline.state import RunState, Task
@@ -193,14 +193,8 @@ def _spec(entry: Entry, made: Task, result: RecordResult) -> ArtifactSpec | None
 
 
 def _id(manifest: Manifest, task: str, result: RecordResult) -> ResultId:
-    request = manifest.request
-    video_id = manifest.final(ACQUIRE)
     return ResultId(
-        request.owner,
-        (video_id.video_id if video_id else request.video_id) or "",
-        _component(task),
-        result.key,
-        result.digest,
+        manifest.request.owner, manifest.video_id or "", _component(task), result.key, result.digest
     )
 
 

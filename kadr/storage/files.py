@@ -132,6 +132,10 @@ class FileStore:
         with translated(name):
             return self._path(name).stat().st_mtime_ns // 1_000_000
 
+    def touch(self, name: str) -> None:
+        with translated(name):
+            os.utime(self._path(name))
+
     def size(self, name: str) -> int:
         with translated(name):
             return self._path(name).stat().st_size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -39,38 +39,54 @@ class ResultId:
 
 
 MAX_KNOWN = 100_000
-_KNOWN: WeakKeyDictionary[ObjectStore, dict[str, bool]] = WeakKeyDictionary()
-"""By store: the JSON objects found whole, and whether each needs its NPZ beside it. They do not change, so one read will do."""
+_KNOWN: WeakKeyDictionary[ObjectStore, dict[str, _Parts]] = WeakKeyDictionary()
+"""By store: the JSON objects found whole, and what each says. They do not change, so one read will do."""
 
 
 def find_result(store: ObjectStore, owner: str, video_id: str, component: str, key: str) -> str | None:
-    """The smallest digest that a usable result with this key has, or None."""
+    """The smallest digest that a usable result with this key has, or None; those whose arrays are there come first."""
     prefix = layout.results_prefix(owner, video_id, component, key)
-    names = set(store.list(prefix))
-    for digest in sorted(n.removeprefix(prefix).removesuffix(".json") for n in names if n.endswith(".json")):
+    names = [n for n in store.list(prefix) if n.endswith(".json")]
+    expired = None
+    for digest in sorted(n.removeprefix(prefix).removesuffix(".json") for n in names):
         result = ResultId(owner, video_id, component, key, digest)
-        if _usable(store, result, names):
+        if (parts := _known(store, result)) is None:
+            continue
+        if _has_arrays(store, result, parts):
             return digest
-    return None
+        if parts.intermediate:
+            expired = expired or digest
+    return expired
 
 
 def usable(store: ObjectStore, result: ResultId) -> bool:
     """Whether the result can be used: its JSON is whole and, unless it is an intermediate, its arrays are there."""
-    return _usable(store, result, frozenset())
+    parts = _known(store, result)
+    return parts is not None and (parts.intermediate or _has_arrays(store, result, parts))
 
 
-def _usable(store: ObjectStore, result: ResultId, listed: Set[str]) -> bool:
+def _known(store: ObjectStore, result: ResultId) -> _Parts | None:
+    """What the result's JSON says, its payload apart; None if there is none that is whole."""
     known = _KNOWN.setdefault(store, {})
-    needs_npz = known.get(result.json)
-    if needs_npz is None:
+    if result.json not in known:
         try:
             parts = _parts(result, read_header(store, result))
         except (ObjectMissing, InvalidObject):
-            return False
+            return None
         if len(known) >= MAX_KNOWN:
             known.clear()
-        needs_npz = known[result.json] = bool(parts.arrays) and not parts.intermediate
-    return not needs_npz or result.npz in listed or store.exists(result.npz)
+        known[result.json] = parts._replace(payload={})
+    return known[result.json] if store.exists(result.json) else None
+
+
+def _has_arrays(store: ObjectStore, result: ResultId, parts: _Parts) -> bool:
+    """Whether the NPZ is there, of the length that it was written with."""
+    if not parts.arrays:
+        return True
+    try:
+        return store.size(result.npz) == (parts.npz_bytes or store.size(result.npz))
+    except ObjectMissing:
+        return False
 
 
 def write_result(
@@ -90,8 +106,7 @@ def write_result(
     payload = json.loads(jcs(dict(artifact.payload)))
     digest = result_digest(spec.major, artifact.arrays, payload)
     result = ResultId(owner, video_id, component, key, digest)
-    if artifact.arrays:
-        _write_arrays(store, result.npz, artifact)
+    npz_bytes = _write_arrays(store, result.npz, artifact) if artifact.arrays else 0
     body = {
         "schema": {"name": spec.name, "major": spec.major, "minor": spec.minor},
         "retention": spec.retention.value,
@@ -102,17 +117,21 @@ def write_result(
             name: {"dtype": dtype_name(a), "shape": list(a.shape), "unit": spec.arrays[name].unit}
             for name, a in artifact.arrays.items()
         },
+        "npz_bytes": npz_bytes,
         "payload": payload,
     }
     store.put(result.json, jcs(body))
     return result
 
 
-def _write_arrays(store: ObjectStore, name: str, artifact: Artifact) -> None:
+def _write_arrays(store: ObjectStore, name: str, artifact: Artifact) -> int:
+    """How many bytes it wrote."""
     with translated(name), temporary(store.scratch()) as (file, path):
         write_npz(file, artifact.arrays)
         file.flush()
+        size = path.stat().st_size
         store.put_file(name, path)
+        return size
 
 
 def read_header(store: ObjectStore, result: ResultId) -> dict[str, Any]:
@@ -127,12 +146,13 @@ def read_header(store: ObjectStore, result: ResultId) -> dict[str, Any]:
 
 
 class _Parts(NamedTuple):
-    """What a result's JSON says of it: ``arrays`` {name: (dtype name, shape)}."""
+    """What a result's JSON says of it: ``arrays`` {name: (dtype name, shape)}; ``npz_bytes`` 0 where it is not told."""
 
     arrays: dict[str, tuple[str, tuple[int, ...]]]
     payload: dict[str, Any]
     major: int
     intermediate: bool
+    npz_bytes: int
 
 
 def _parts(result: ResultId, header: Mapping[str, Any]) -> _Parts:
@@ -140,7 +160,8 @@ def _parts(result: ResultId, header: Mapping[str, Any]) -> _Parts:
     try:
         arrays = {n: (str(a["dtype"]), tuple(a["shape"])) for n, a in header["arrays"].items()}
         payload, major = dict(header["payload"]), int(header["schema"]["major"])
-        return _Parts(arrays, payload, major, header["retention"] == Retention.INTERMEDIATE)
+        intermediate = header["retention"] == Retention.INTERMEDIATE
+        return _Parts(arrays, payload, major, intermediate, int(header.get("npz_bytes", 0)))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidObject(f"{result.json} lacks a part: {error}") from error
 

@@ -37,6 +37,10 @@ class ObjectStore(Protocol):
         """When the object was written, by the store's clock, in ms since the epoch. Raises ObjectMissing."""
         ...
 
+    def touch(self, name: str) -> None:
+        """Make it as if the object were written now. Raises ObjectMissing."""
+        ...
+
     def size(self, name: str) -> int:
         """Its bytes. Raises ObjectMissing."""
         ...

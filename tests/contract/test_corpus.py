@@ -65,7 +65,7 @@ def test_every_run_is_as_it_was_closed(corpus: FileStore) -> None:
         again = compile_manifest(request, state)
         before = read_manifest(corpus, request, state.closed.manifest)
         assert before.digest == state.closed.manifest
-        assert again.model_copy(update={"kadr_version": before.kadr_version}).digest == before.digest
+        assert {**again.model_dump(), "kadr_version": before.kadr_version} == before.model_dump()
         epochs.add(state.epoch)
     assert epochs == {1, 2}
 

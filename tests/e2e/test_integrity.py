@@ -127,3 +127,66 @@ def test_a_refresh_that_was_stopped_goes_on_as_a_refresh(
     done = {e["task"] for e in rest.events("task.done")}
     assert not done & before
     assert all(not e["cached"] and not e["drift"] for e in rest.events("task.done"))
+
+
+def test_a_damaged_record_is_no_record(kadr: Kadr, video: Path, tmp_path: Path) -> None:
+    """A run that lost its end and one record's bytes is brought to the same end."""
+    asked = ("analyze", video, "--only", "quality,loudness", "--out", tmp_path / "o", "--json")
+    first = kadr(*asked)
+    (done,) = (kadr.home / "store/state").glob("*/*/done.*.json")
+    done.unlink()
+    (record,) = (kadr.home / "store/state").glob("*/*/1/loudness.*.ok.json")
+    whole = json.loads(record.read_text())
+    record.write_bytes(b"")
+    again = kadr(*asked, timeout=60)
+    assert (again.code, again.video["how"]) == (0, "resumed")
+    assert again.video["run_id"] == first.video["run_id"]
+    assert json.loads(record.read_text())["results"][0]["digest"] == whole["results"][0]["digest"]
+
+
+@pytest.mark.parametrize("salt", ["1", "2", "3"])
+def test_a_payload_made_again_with_another_digest_counts(
+    own_kadr: Kadr, video: Path, tmp_path: Path, salt: str
+) -> None:
+    """An expired pack comes out otherwise, as after an upgrade of the decoder: whether its digest is smaller or not."""
+    out = ("--out", tmp_path / "o", "--json")
+    assert own_kadr("analyze", video, "--only", "shots", *out).code == 0
+    for pack in (own_kadr.home / "store/results").glob("*/*/decode/*/*.npz"):
+        pack.unlink()
+    made = "    return make_packs(source, probe.payload, items, chunk)"
+    salted = f"""    made = make_packs(source, probe.payload, items, chunk)
+    return {{n: Artifact(a.arrays, {{**a.payload, "salt": {salt}}}) for n, a in made.items()}}"""
+    own_kadr.edit("functions/decode/component.py", made, salted)
+    said = own_kadr("analyze", video, "--only", "shots", "--set", "shots.detector=content", *out)
+    assert said.code == 0, said.video
+    assert said.events("task.rearmed")
+    again = own_kadr("analyze", video, "--only", "shots", "--set", "shots.detector=transnet", *out)
+    assert again.code == 0, again.video
+    assert not again.events("task.rearmed")  # the pack whose bytes exist is found
+
+
+def test_a_finished_run_that_lost_something_is_made_good(kadr: Kadr, video: Path, tmp_path: Path) -> None:
+    asked = ("analyze", video, "--only", "quality,loudness", "--out", tmp_path / "o", "--json")
+    first = kadr(*asked)
+    for copy in (kadr.home / "store/runs").glob("*/*/manifests/*.json"):
+        copy.write_bytes(b"{}")
+    shutil.rmtree(tmp_path / "o")
+    again = kadr(*asked)
+    assert (again.code, again.video["how"]) == (0, "finished"), again.err
+    assert kadr("show", first.video["run_id"]).code == 0
+    (lost,) = (kadr.home / "store/results").glob("*/*/loudness/*/*.json")
+    lost.unlink()
+    repaired = kadr(*asked)
+    assert (repaired.code, repaired.video["how"]) == (0, "new")
+    assert {e["component"] for e in repaired.events("task.done") if not e["cached"]} == {"loudness"}
+    assert kadr(*asked).video["how"] == "finished"
+
+
+def test_cut_off_arrays_are_made_again(kadr: Kadr, video: Path, tmp_path: Path) -> None:
+    out = ("--out", tmp_path / "o", "--json")
+    kadr("analyze", video, "--only", "loudness", *out)
+    for npz in (kadr.home / "store/results").glob("*/*/pcm/*/*.npz"):
+        npz.write_bytes(npz.read_bytes()[:1000])
+    said = kadr("analyze", video, "--only", "voice", *out)
+    assert said.code == 0, said.video
+    assert {e["component"] for e in said.events("task.done") if not e["cached"]} == {"pcm", "voice"}

@@ -132,6 +132,24 @@ def test_bytes_that_came_out_differently_twice_are_the_smallest_for_everybody() 
     assert play(REQ, objects, World()).closable
 
 
+@given(worlds, st.integers(1, 6), st.integers(0, 2**32))
+def test_a_payload_made_again_counts_whatever_its_digest(world: World, variant: int, seed: int) -> None:
+    """The record remade last counts everywhere and for ever, so its consumers read what exists."""
+    objects: Objects = {}
+    world.fails = frozenset()
+    state = play(REQ, objects, world)
+    pcm = state.tasks["pcm"]
+    assert pcm.record is not None
+    remade = world.record(pcm, variant).model_copy(update={"remade": pcm.record.remade + 1})
+    put_record(objects, state.epoch, remade)
+    again = play(REQ, shuffled(objects, seed), world)
+    counting = again.tasks["pcm"].record
+    assert counting is not None
+    assert counting.digest == remade.digest
+    assert {i.digest for i in again.tasks["voice"].inputs} == {r.digest for r in remade.results}
+    assert again.closable
+
+
 def test_an_acquire_record_names_a_video_and_no_other_does() -> None:
     objects: Objects = {}
     play(REQ, objects, World(), 2)
