@@ -1,23 +1,30 @@
 """What two runs found differently: words, shots, tracks, texts, scores; added, lost, moved, changed.
 
-Things of one kind are paired so that the pairs agree best (the assignment problem, by SciPy's linear_sum_assignment): only
-such of the same label, or of texts that are alike, which overlap in time or lie within NEAR_MS. Words are aligned by their edit
-distance (Levenshtein), as for a word error rate. Speakers' names mean nothing across runs: they are paired by when they speak first.
+Things that are equal are pairs at once: what did not change is not a change. The others are paired so that the pairs agree best
+(the assignment problem, by SciPy): only such of the same label, or of texts that are alike, which overlap in time or lie within
+NEAR_MS. Candidates come of a sweep over start times, so that the work grows with the pairs that are near, not with all there could
+be. Words are aligned by their edit distance (Levenshtein), as for a word error rate. Speakers' names mean nothing across runs: they
+are paired by how long they speak together.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
+from rapidfuzz.process import cpdist
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components, min_weight_full_bipartite_matching
 
 Thing = Mapping[str, Any]
 Insights = Mapping[str, Any]
+Array = np.ndarray[Any, Any]
 
 MOVED_MS = 120
 """Ends of spans that differ by more have moved: three frames at 25 a second."""
@@ -28,6 +35,8 @@ ALIKE = 0.6
 """Similarity (1 is equal) from which two texts may be one that was read differently."""
 SCORE = 0.05
 """Scores that differ by more have changed."""
+DENSE = 1_000_000
+"""Cells up to which an assignment problem is solved as a full matrix (8 MB): the faster way for small ones."""
 
 
 @dataclass(frozen=True)
@@ -160,58 +169,154 @@ def changes(kind: Kind, before: Sequence[Thing], after: Sequence[Thing]) -> Chan
 
 
 def _paired(kind: Kind, before: Sequence[Thing], after: Sequence[Thing]) -> list[tuple[int, int]]:
-    """Pairs (index before, index after) of the greatest total agreement, solved apart for things that never meet in time."""
-    if not before or not after:
-        return []
-    found = []
-    for ours, theirs in _groups(before, after):
-        gain = np.array([[_agreement(kind, before[i], after[j]) for j in theirs] for i in ours])
-        rows, columns = linear_sum_assignment(gain, maximize=True)
-        found += [(ours[r], theirs[c]) for r, c in zip(rows, columns, strict=True) if gain[r, c] > 0]
-    return sorted(found)
+    """Pairs (index before, index after): the equal ones, and of the others those of the greatest total agreement."""
+    pairs = list(_equal(kind, before, after))
+    ours = sorted({*range(len(before))} - {i for i, _ in pairs})
+    theirs = sorted({*range(len(after))} - {j for _, j in pairs})
+    if ours and theirs:
+        left, right = [before[i] for i in ours], [after[j] for j in theirs]
+        rows, columns = _near(kind, left, right)
+        gain = _agreement(kind, left, right, rows, columns)
+        fit = gain > 0
+        found = _assigned(rows[fit], columns[fit], gain[fit], len(left))
+        pairs += [(ours[r], theirs[c]) for r, c in found]
+    return sorted(pairs)
 
 
-def _groups(before: Sequence[Thing], after: Sequence[Thing]) -> Iterator[tuple[list[int], list[int]]]:
-    """Indices of things whose spans touch within NEAR_MS, directly or through others: long videos fall into many."""
-    spans = [(t["start_ms"], t["end_ms"], 0, i) for i, t in enumerate(before)]
-    spans += [(t["start_ms"], t["end_ms"], 1, i) for i, t in enumerate(after)]
-    group: tuple[list[int], list[int]] = ([], [])
-    until = None
-    for start, end, side, index in sorted(spans):
-        if until is not None and start > until + NEAR_MS:
-            if all(group):
-                yield group
-            group, until = ([], []), None
-        group[side].append(index)
-        until = end if until is None else max(until, end)
-    if all(group):
-        yield group
+def _equal(kind: Kind, before: Sequence[Thing], after: Sequence[Thing]) -> Iterator[tuple[int, int]]:
+    waiting = defaultdict[Hashable, list[int]](list)
+    for j, thing in enumerate(after):
+        waiting[_compared(kind, thing)].append(j)
+    for i, thing in enumerate(before):
+        if same := waiting.get(_compared(kind, thing)):
+            yield i, same.pop()
 
 
-def _agreement(kind: Kind, a: Thing, b: Thing) -> float:
-    """0: not the same thing; above, the higher the likelier."""
-    if kind.label is not None and a[kind.label] != b[kind.label]:
-        return 0.0
-    alike = 1.0
-    if kind.text is not None:
-        alike = Levenshtein.normalized_similarity(_folded(a[kind.text]), _folded(b[kind.text]))
-        if alike < ALIKE:
-            return 0.0
-    overlap = min(a["end_ms"], b["end_ms"]) - max(a["start_ms"], b["start_ms"])
-    if overlap < -NEAR_MS:
-        return 0.0
-    union = max(a["end_ms"], b["end_ms"]) - min(a["start_ms"], b["start_ms"])
-    meet = overlap / union if overlap > 0 and union else 0.0
-    return 1 + alike + meet - 0.1 * _unlike(kind, a, b)
+def _compared(kind: Kind, thing: Thing) -> Hashable:
+    """Everything of a thing that is looked at."""
+    text = kind.text and _folded(thing[kind.text])
+    values = tuple(thing.get(name) for name in kind.values)
+    return thing["start_ms"], thing["end_ms"], kind.label and thing[kind.label], text, values
 
 
-def _unlike(kind: Kind, a: Thing, b: Thing) -> float:
-    """0 to 1 for each of what is compared beside: of several that are equal otherwise, the likest are a pair."""
-    pairs = [(a.get(name), b.get(name)) for name in kind.values]
-    return sum(
-        min(1.0, abs(x - y)) if isinstance(x, float) and isinstance(y, float) else float(x != y)
-        for x, y in pairs
+def _near(kind: Kind, left: Sequence[Thing], right: Sequence[Thing]) -> tuple[Array, Array]:
+    """Indices of all things of the same label that overlap or lie within NEAR_MS."""
+    ours, theirs = _spans(left), _spans(right)
+    if kind.label is not None:
+        # A stretch of the time axis for each label: those of different ones are never near.
+        apart = max(ours.max(), theirs.max()) + 2 * NEAR_MS
+        mine, others = _codes([t[kind.label] for t in left], [t[kind.label] for t in right])
+        ours, theirs = ours + apart * mine[:, None], theirs + apart * others[:, None]
+    return _meeting(ours, theirs, NEAR_MS)
+
+
+def _spans(things: Sequence[Thing]) -> Array:
+    """[start_ms, end_ms] a row."""
+    return np.array([(t["start_ms"], t["end_ms"]) for t in things], np.int64)
+
+
+def _codes(left: Sequence[Hashable], right: Sequence[Hashable]) -> tuple[Array, Array]:
+    """A number for each value, the same for equals."""
+    known: dict[Hashable, int] = {}
+    ours, theirs = ([known.setdefault(v, len(known)) for v in values] for values in (left, right))
+    return np.array(ours, np.int64), np.array(theirs, np.int64)
+
+
+def _meeting(ours: Array, theirs: Array, near_ms: int) -> tuple[Array, Array]:
+    """Indices (of ``ours``, of ``theirs``) of all spans with at most ``near_ms`` between them: of two, one begins in the other."""
+    rows, columns = _begun_in(ours, theirs, near_ms, "left")
+    others, more = _begun_in(theirs, ours, near_ms, "right")
+    return np.concatenate([rows, more]), np.concatenate([columns, others])
+
+
+def _begun_in(
+    spans: Array, others: Array, near_ms: int, side: Literal["left", "right"]
+) -> tuple[Array, Array]:
+    """Indices of spans, and of the others that begin in them or up to ``near_ms`` later; together only if ``side`` is left."""
+    order = np.argsort(others[:, 0], kind="stable")
+    starts = others[order, 0]
+    first = np.searchsorted(starts, spans[:, 0], side)
+    counts = np.maximum(np.searchsorted(starts, spans[:, 1] + near_ms, "right") - first, 0)
+    rows = np.repeat(np.arange(len(spans)), counts)
+    before = np.cumsum(counts) - counts
+    return rows, order[np.arange(len(rows)) + np.repeat(first - before, counts)]
+
+
+def _agreement(
+    kind: Kind, left: Sequence[Thing], right: Sequence[Thing], rows: Array, columns: Array
+) -> Array:
+    """Of each pair: 0 if it is not one thing; above, the higher the likelier."""
+    ours, theirs = _spans(left)[rows], _spans(right)[columns]
+    overlap = np.minimum(ours[:, 1], theirs[:, 1]) - np.maximum(ours[:, 0], theirs[:, 0])
+    union = np.maximum(ours[:, 1], theirs[:, 1]) - np.minimum(ours[:, 0], theirs[:, 0])
+    gain: Array = 2 + np.maximum(overlap, 0) / np.maximum(union, 1)
+    for name in kind.values:
+        gain -= 0.1 * _unlike([t.get(name) for t in left], [t.get(name) for t in right], rows, columns)
+    if kind.text is None:
+        return gain
+    alike = _alike([t[kind.text] for t in left], [t[kind.text] for t in right], rows, columns)
+    gain = gain - 1 + alike
+    gain[alike < ALIKE] = 0
+    return gain
+
+
+def _unlike(left: Sequence[Any], right: Sequence[Any], rows: Array, columns: Array) -> Array:
+    """0 to 1 for what is compared beside: of several that are equal otherwise, the likest are a pair."""
+    mine, others = _codes(left, right)
+    one, two = (np.array([v if isinstance(v, float) else np.nan for v in side]) for side in (left, right))
+    apart: Array = np.minimum(np.abs(one[rows] - two[columns]), 1.0)
+    no_numbers = np.isnan(apart)
+    apart[no_numbers] = (mine[rows] != others[columns])[no_numbers]
+    return apart
+
+
+def _alike(left: Sequence[str], right: Sequence[str], rows: Array, columns: Array) -> Array:
+    """Similarity of the pairs' texts; each two texts are compared once, however often they meet."""
+    texts = list(dict.fromkeys(map(_folded, (*left, *right))))
+    place = {text: i for i, text in enumerate(texts)}
+    one, two = (np.array([place[_folded(t)] for t in side], np.int64) for side in (left, right))
+    meetings, which = np.unique(one[rows] * len(texts) + two[columns], return_inverse=True)
+    pairs = [divmod(m, len(texts)) for m in meetings.tolist()]
+    found = cpdist(
+        [texts[a] for a, _ in pairs],
+        [texts[b] for _, b in pairs],
+        scorer=Levenshtein.normalized_similarity,
+        dtype=np.float64,
     )
+    return np.asarray(found)[which]
+
+
+def _assigned(rows: Array, columns: Array, gain: Array, ours: int) -> Iterator[tuple[int, int]]:
+    """The pairs of the greatest total gain, each index in one at most; solved apart for those that no candidate joins."""
+    if not len(rows):
+        return
+    size = ours + int(columns.max()) + 1
+    graph = coo_array((np.ones(len(rows), np.int8), (rows, ours + columns)), shape=(size, size))
+    part = connected_components(graph, directed=False)[1][rows]
+    order = np.argsort(part, kind="stable")
+    for one in np.split(order, np.flatnonzero(np.diff(part[order])) + 1):
+        yield from _solved(rows[one], columns[one], gain[one])
+
+
+def _solved(rows: Array, columns: Array, gain: Array) -> Iterator[tuple[int, int]]:
+    ours, i = np.unique(rows, return_inverse=True)
+    theirs, j = np.unique(columns, return_inverse=True)
+    n, m = len(ours), len(theirs)
+    r: Array
+    c: Array
+    if n * m <= DENSE:
+        table = np.zeros((n, m))
+        table[i, j] = gain
+        r, c = linear_sum_assignment(table, maximize=True)
+        matched = table[r, c] > 0
+    else:
+        # SciPy's sparse solver wants every row matched, by no weight of 0: each has a column of its own for staying alone.
+        alone = np.arange(n)
+        weights, at = np.append(1 + gain, np.ones(n)), (np.append(i, alone), np.append(j, m + alone))
+        graph = coo_array((weights, at), shape=(n, m + n)).tocsr()
+        r, c = min_weight_full_bipartite_matching(graph, maximize=True)
+        matched = c < m
+    yield from zip(ours[r[matched]].tolist(), theirs[c[matched]].tolist(), strict=True)
 
 
 def _pair(kind: Kind, a: Thing, b: Thing) -> Pair:
@@ -231,16 +336,17 @@ def _pair(kind: Kind, a: Thing, b: Thing) -> Pair:
 
 def speakers(before: Sequence[Thing], after: Sequence[Thing]) -> dict[str, str]:
     """The names of ``before``'s speakers among ``after``'s: whoever they speak together with the longest."""
-    ours, theirs = sorted({t["speaker"] for t in before}), sorted({t["speaker"] for t in after})
-    if not ours or not theirs:
+    if not before or not after:
         return {}
-    together = np.zeros((len(ours), len(theirs)))
-    for a in before:
-        for b in after:
-            shared = min(a["end_ms"], b["end_ms"]) - max(a["start_ms"], b["start_ms"])
-            together[ours.index(a["speaker"]), theirs.index(b["speaker"])] += max(0, shared)
+    ours, mine = np.unique([t["speaker"] for t in before], return_inverse=True)
+    theirs, others = np.unique([t["speaker"] for t in after], return_inverse=True)
+    one, two = _spans(before), _spans(after)
+    i, j = _meeting(one, two, 0)
+    together = np.zeros((len(ours), len(theirs)), np.int64)
+    shared = np.minimum(one[i, 1], two[j, 1]) - np.maximum(one[i, 0], two[j, 0])
+    np.add.at(together, (mine[i], others[j]), shared)
     rows, columns = linear_sum_assignment(together, maximize=True)
-    return {ours[r]: theirs[c] for r, c in zip(rows, columns, strict=True) if together[r, c] > 0}
+    return {str(ours[r]): str(theirs[c]) for r, c in zip(rows, columns, strict=True) if together[r, c] > 0}
 
 
 # -- words -------------------------------------------------------------------------------------------------------------

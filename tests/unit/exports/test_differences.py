@@ -137,6 +137,29 @@ def test_speakers_are_who_they_speak_as_not_what_they_are_called() -> None:
     assert [t["speaker"] for t in kind(differences(before, third), "turns").added] == ["S3"]
 
 
+def test_what_did_not_change_is_no_change_even_where_others_would_agree_more_in_sum() -> None:
+    before = {"objects": [thing(0, 1000, label="cat", score=0.9), thing(900, 1000, label="cat", score=0.9)]}
+    after = {"objects": [thing(900, 1000, label="cat", score=0.9), thing(1800, 1000, label="cat", score=0.9)]}
+    found = kind(differences(before, after), "objects")
+    assert (found.same, [p.moved_ms for p in found.moved]) == (1, [1800])
+
+
+@pytest.mark.parametrize(("label", "name"), [("label", "objects"), ("speaker", "turns"), ("text", "texts")])
+def test_a_long_video_whose_things_never_let_go_of_each_other(label: str, name: str) -> None:
+    """10,000 follow each other within NEAR_MS; all are 200 ms later but every hundredth, which is lost, and some are new."""
+    names = ["harbour", "orchard", "mountain"]
+    before = [thing(i * 1000, 900, **{label: names[i // 7 % 3]}, score=0.9) for i in range(10_000)]
+    moved = [{**t, "start_ms": t["start_ms"] + 200, "end_ms": t["end_ms"] + 200} for t in before]
+    new = [thing(10_010_000 + i * 5000, 900, **{label: names[0]}, score=0.9) for i in range(50)]
+    after = [t for i, t in enumerate(moved) if i % 100] + new
+    random.Random(7).shuffle(after)
+    found = kind(differences({name: before}, {name: after}), name)
+    assert (found.same, len(found.moved), len(found.changed)) == (0, 9900, 0)
+    assert {p.moved_ms for p in found.moved} == {200}
+    assert [t["start_ms"] for t in found.lost] == list(range(0, 10_000_000, 100_000))
+    assert sorted(t["start_ms"] for t in found.added) == [t["start_ms"] for t in new]
+
+
 @pytest.mark.parametrize(
     ("before", "after", "changes"),
     [
