@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WEIGHTS := whisper_base
 
-.PHONY: help setup weights demo test check lint types imports catalog-drift catalog fmt bench lock reel clean
+.PHONY: help setup weights demo test check lint types imports catalog-drift catalog fmt bench fuzz lock reel clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -56,6 +56,9 @@ fmt: $(READY) ## format the code
 
 bench: weights ## a ten-minute video: speed, where the time goes, chunked against unchunked
 	$(BIN)/python tests/bench/long_video.py
+
+fuzz: $(READY) ## damaged files of every container through the front door (N=2500), then our own formats
+	$(BIN)/python tests/fuzz/run.py $(N) $(if $(SEED),--seed $(SEED))
 
 lock: $(READY) ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --group dev --override overrides.txt \

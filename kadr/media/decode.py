@@ -169,7 +169,7 @@ def _key_packet(
         return None
     try:
         container.seek(clock.ticks_after(start_ms - back_ms), stream=stream)
-    except (av.error.FFmpegError, PermissionError):
+    except (av.error.FFmpegError, OSError):
         return None
     keys = (p for p in packets(container, stream) if p.size and p.is_keyframe and not p.is_discard)
     first = next(keys, None)

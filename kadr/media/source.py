@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -144,9 +145,25 @@ def packets(
     except IndexError:
         # PyAV 18.1 stumbles at the end over streams that it met only on the way; all packets are out by then.
         return
-    except (av.error.FFmpegError, PermissionError) as error:
+    except (av.error.FFmpegError, OSError) as error:
         if said is not None:
             said.append(str(error))
+
+
+class _Readable:
+    """``file`` as FFmpeg expects it: seeking to where no file reaches fails by a number, as in C.
+
+    Damaged offsets lead there. FFmpeg gets over it; by an exception PyAV would end the reading of the whole file.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read, self.tell, self._seek = file.read, file.tell, file.seek
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._seek(offset, whence)
+        except (OSError, ValueError):
+            return -errno.EINVAL
 
 
 def _opened(file: BinaryIO) -> InputContainer:
@@ -157,9 +174,16 @@ def _opened(file: BinaryIO) -> InputContainer:
     if head.lstrip()[:8].startswith(tuple(p[:8] for p in _PLAYLISTS)):
         raise VideoUnreadable("This is a playlist, not a video: give the video file itself")
     try:
-        container = av.open(file, mode="r", options=_OPTIONS, metadata_errors="replace", io_open=_refuse)
+        container = av.open(
+            _Readable(file), mode="r", options=_OPTIONS, metadata_errors="replace", io_open=_refuse
+        )
     except (av.error.FFmpegError, PermissionError, ValueError) as error:
         raise VideoUnreadable(_diagnosis(head, error)) from error
+    except OSError as error:
+        words = (
+            f"The file cannot be read ({error.strerror}): check the disk that it lies on, or copy it again"
+        )
+        raise VideoUnreadable(words) from error
     for stream in container.streams.audio:
         _plain_layout(stream)
     return container
