@@ -7,7 +7,7 @@ from typing import Any
 
 from functions.report.insights import Asked
 from functions.report.kinds import KINDS, kinds
-from functions.report.sources import Span
+from kadr.contracts.profile import part_asked
 
 NARROWED = " (part)"
 """How ``--only`` ends a profile's name."""
@@ -15,7 +15,7 @@ NARROWED = " (part)"
 
 def asked(manifest: Mapping[str, Any], duration_ms: int) -> Asked:
     name, components = str(manifest.get("profile_name") or ""), manifest["components"]
-    start, end = part(manifest.get("profile") or {}, duration_ms)
+    start, end = part_asked(manifest.get("profile") or {}, duration_ms)
     return Asked(
         start_ms=start,
         end_ms=end,
@@ -25,10 +25,3 @@ def asked(manifest: Mapping[str, Any], duration_ms: int) -> Asked:
         looked_for=kinds(components),
         left_out=kinds(KINDS.keys() - components),
     )
-
-
-def part(profile: Mapping[str, Any], duration_ms: int) -> Span:
-    """[start_ms, end_ms) of the video that ``--from`` and ``--to`` leave; all of it without them."""
-    params = (profile.get("components") or {}).get("probe", {}).get("params", {})
-    start, end = params.get("from_ms") or 0, params.get("to_ms") or duration_ms
-    return min(start, duration_ms), max(min(start, duration_ms), min(end, duration_ms))
