@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -40,7 +40,6 @@ class Job:
     out: Path | None
     admitted: Admitted | None = None
     run: LocalRun | None = None
-    claim: Claim | None = None
     error: KadrError | None = None
     delivered: bool = False
     began: float = 0.0
@@ -92,6 +91,8 @@ class Batch:
     refresh: bool
     view: View
     jobs: Sequence[Job]
+    claims: dict[str, Claim] = field(default_factory=dict)
+    """By run: of those at work now, which are few however long the batch; each is an open file."""
 
     def work(self, cores: int | None) -> None:
         """Bring every job to its end. Raises Interrupted; any other trouble is its own job's."""
@@ -102,8 +103,8 @@ class Batch:
                     self._admit(job)
                 coordinator.run([j.run for j in self.jobs if j.run is not None])
         finally:
-            for claim in (j.claim for j in self.jobs if j.claim is not None):
-                claim.release()
+            for run_id in list(self.claims):
+                self._let_go(run_id)
         for job in self.jobs:
             if job.run is not None:
                 job.error = job.error or _error_of(job.run)
@@ -129,7 +130,6 @@ class Batch:
             outputs.check_writable(job.out)
         asked = Asked(video.path, mine.profile, mine.graph, mine.models, self.refresh, video.title)
         job.admitted = admit(machine.store, asked, video_id, source)
-        job.claim = hold(machine.store, job.admitted.request.run_id)
         shown_in = job.out or outputs.kept_in(machine.store, job.admitted.request)
         href = outputs.href(video.path, shown_in)
         there = job.admitted.finished and outputs.current(machine.store, job.admitted.request, job.out, href)
@@ -137,13 +137,27 @@ class Batch:
         return LocalRun.of(job.admitted, href, wants_report=not there, title=video.title)
 
     def _event(self, event: Event) -> None:
-        """What is done is delivered before it is told."""
+        """What is done is delivered before it is told; from its first event to its last a run is held."""
+        run_id = event["run_id"]
+        ended = event["event"] in ("run.done", "run.error")
+        if not ended:
+            self._hold(run_id)
         for job in self.jobs:
-            if job.run is not None and job.run.request.run_id == event["run_id"]:
+            if job.run is not None and job.run.request.run_id == run_id:
                 job.began = job.began or time.monotonic()
                 if event["event"] == "run.done":
                     self._deliver(job, job.run)
         self.view.event(event)
+        if ended:
+            self._let_go(run_id)
+
+    def _hold(self, run_id: str) -> None:
+        if run_id not in self.claims and (claim := hold(self.machine.store, run_id)):
+            self.claims[run_id] = claim
+
+    def _let_go(self, run_id: str) -> None:
+        if claim := self.claims.pop(run_id, None):
+            claim.release()
 
     def _deliver(self, job: Job, run: LocalRun) -> None:
         if job.out is None and run.manifest is not None:
