@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from functions.speakers.clustering import Evidence
 from functions.speakers.clustering import speakers as find_speakers
@@ -39,34 +39,45 @@ SPEAKERS = ArtifactSpec(
 
 
 class SpeakersParams(Params):
-    """How many speakers, or how sure to be of each."""
+    """How many speakers there may be, and what it takes to be one."""
 
-    speakers: int | None = Field(None, ge=1, le=50)
-    """How many there are, when it is known; fewer are found when there is too little voice to tell so many apart."""
-    similarity: float = Field(0.75, ge=0, le=1)
-    """Voices with at least this cosine are one speaker's."""
-    min_speaker_ms: int = Field(4_000, ge=500)
+    min_speakers: int = Field(1, ge=1, le=50)
+    max_speakers: int = Field(10, ge=1, le=50)
+    """The same as ``min_speakers`` when their number is known."""
+    similarity: float = Field(0.9, ge=0, le=1)
+    """Groups of voices whose means have at least this cosine are one speaker's."""
+    min_speaker_ms: int = Field(4_000, ge=0)
     """Less voice than this in all is not taken for a speaker of its own."""
     turn_gap_ms: int = Field(1_000, ge=0)
+
+    @model_validator(mode="after")
+    def _least_is_not_more_than_most(self) -> SpeakersParams:
+        if self.min_speakers > self.max_speakers:
+            raise ValueError(
+                f"min_speakers is {self.min_speakers}: set it to at most max_speakers ({self.max_speakers})"
+            )
+        return self
 
 
 @component(
     "speakers",
-    version=1,
+    version=2,
     stage=Stage.AUDIO,
     scope=Whole(),
     reads=(Audio(), Result("voice", "voice"), Result("speech", optional=True)),
     makes=SPEAKERS,
     models=[ENCODER],
-    needs=Resources(cpu=1, memory_mb=300, seconds_per_minute=0.3),
+    needs=Resources(cpu=1, memory_mb=300, seconds_per_minute=0.6),
 )
 def speakers(
     audio: AudioStream, voice: Artifact, speech: Artifact | None, params: SpeakersParams, models: Models
 ) -> Artifact:
-    """Tell speakers apart by their voices. When the evidence is weak, all is one speaker's."""
+    """Tell speakers apart by their voices."""
     segments = list(zip(voice["start_ms"].tolist(), voice["end_ms"].tolist(), strict=True))
     windows = embed(audio, segments, models[ENCODER])
-    means = find_speakers(windows, Evidence(params.similarity, params.min_speaker_ms, params.speakers))
+    means = find_speakers(
+        windows, Evidence(params.min_speakers, params.max_speakers, params.similarity, params.min_speaker_ms)
+    )
     found, means = _turns(segments, windows, means, params.turn_gap_ms)
     words = _words(speech)
     arrays: Arrays = {

@@ -1,4 +1,4 @@
-"""Voices as vectors: windows of 1.6 s over the segments of voice, each embedded by the speaker encoder."""
+"""Voices as vectors: windows of 1.0 s over the segments of voice, each embedded by the speaker encoder."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from itertools import islice
 
 import numpy as np
 
-from functions.speakers.mel import HOP, mel_frames
-from kadr.contracts.media import AUDIO_RATE, AudioStream
+from functions.speakers.mel import mel_frames
+from kadr.contracts.media import AudioStream
 from kadr.contracts.model import Model
 
 FRAMES = 160
-WINDOW_MS = FRAMES * HOP * 1000 // AUDIO_RATE
-STEP_MS = 500
+"""What the encoder hears at once: 1.6 s."""
+WINDOW_MS = 1_000
+STEP_MS = 250
 SHORTEST_MS = 600
 """Less voice than this says too little of whose it is."""
 TARGET_POWER = 10 ** (-30 / 10)
@@ -52,7 +53,7 @@ def embed(audio: AudioStream, segments: Sequence[tuple[int, int]], model: Model)
 
 
 def _windows(start_ms: int, end_ms: int) -> list[tuple[int, int]]:
-    """Every half second one, the last at the segment's end; a short segment is one window of its own length."""
+    """Every STEP_MS one, the last at the segment's end; a short segment is one window of its own length."""
     if end_ms - start_ms < SHORTEST_MS:
         return []
     if end_ms - start_ms <= WINDOW_MS:
@@ -64,12 +65,12 @@ def _windows(start_ms: int, end_ms: int) -> list[tuple[int, int]]:
 
 
 def _mels(audio: AudioStream, places: Sequence[Place]) -> Iterator[np.ndarray]:
-    """float32 [160, 40] of each window; the frames of a shorter one are repeated."""
+    """float32 [160, 40] of each window, its frames repeated."""
     for start, end, _ in places:
         samples = audio.read(start, end)
         gain = TARGET_POWER / max(float(np.mean(np.square(samples))), 1e-10)
         frames = mel_frames(samples) * gain
-        yield np.resize(frames[: FRAMES if len(frames) > FRAMES else None], (FRAMES, frames.shape[1]))
+        yield np.resize(frames, (FRAMES, frames.shape[1]))
 
 
 def _batches(mels: Iterator[np.ndarray]) -> Iterator[np.ndarray]:

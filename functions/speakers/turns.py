@@ -9,9 +9,9 @@ import numpy as np
 
 from functions.speakers.embedding import Windows
 
-SWITCH = 0.4
-SWITCH_AT_PAUSE = 0.15
-"""What a change of speaker costs, in cosine: two windows' worth of the usual difference, less where voice pauses."""
+SWITCH = 0.2
+SWITCH_AT_PAUSE = 0.075
+"""What a change of speaker costs, in cosine: one or two windows' worth of the usual difference, less where voice pauses."""
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
-from functions.speakers.clustering import BLOCK, Evidence, Voices, joined
+from functions.speakers.clustering import BLOCK, Evidence, Voices, condensed, joined
 from functions.speakers.clustering import speakers as find_speakers
 from functions.speakers.component import ENCODER, SPEAKERS, SpeakersParams, speakers
 from functions.speakers.embedding import Windows
 from functions.speakers.mel import filters, mel_frames
+from functions.speakers.spectral import groups
 from functions.speakers.turns import Turn, assign, word_speakers
 from kadr.contracts.artifact import Artifact
 from tests.unit.functions.audio import MemoryAudio, clip, silence, sine
@@ -74,8 +76,14 @@ def test_one_reader_is_one_speaker_however_loud(name: str, spans: list[tuple[int
 
 def test_a_known_count_is_heeded_as_far_as_it_goes() -> None:
     samples, spans, _ = dialogue()
-    assert told_apart(samples, spans, speakers=1).payload["speakers"] == ["S1"]
-    assert told_apart(samples, spans, speakers=2).payload["speakers"] == ["S1", "S2"]
+    assert told_apart(samples, spans, max_speakers=1).payload["speakers"] == ["S1"]
+    assert told_apart(samples, spans, min_speakers=2, max_speakers=2).payload["speakers"] == ["S1", "S2"]
+    assert len(told_apart(samples, spans, min_speakers=3).payload["speakers"]) == 3
+
+
+def test_more_speakers_at_least_than_at_most_are_refused() -> None:
+    with pytest.raises(ValidationError, match=r"min_speakers is 11: set it to at most max_speakers \(10\)"):
+        SpeakersParams.model_validate({"min_speakers": 11})
 
 
 @pytest.mark.parametrize("spans", [[], [(1200, 1500)]])
@@ -96,27 +104,64 @@ def test_mel_bands_are_where_slaney_put_them() -> None:
 
 
 def made_windows(vectors: np.ndarray) -> Windows:
-    at = np.arange(len(vectors), dtype=np.int64) * 500
+    at = np.arange(len(vectors), dtype=np.int64) * 250
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return Windows(unit.astype(np.float32), at, at + 1600, at // 2000)
+    return Windows(unit.astype(np.float32), at, at + 1000, at // 5000)
 
 
 def voices(count: int, each: int, noise: float = 0.05) -> np.ndarray:
+    """[count * each, 256]: ``each`` windows of one voice after the other; two voices' cosine is about 0.6."""
     random = np.random.default_rng(11)
-    return np.repeat(np.eye(count, 256), each, axis=0) + noise * random.standard_normal((count * each, 256))
+    means = np.eye(count, 256) + 1.2 / np.sqrt(256)
+    return np.repeat(means, each, axis=0) + noise * random.standard_normal((count * each, 256))
 
 
-def test_many_speakers_in_a_long_recording_are_found_once_each() -> None:
+ANY = Evidence(1, 10, 0.9, 4000)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+def test_as_many_speakers_are_found_as_there_are(count: int) -> None:
+    vectors = np.tile(voices(count, 20), (6, 1))
+    means = find_speakers(made_windows(vectors), ANY)
+    assert len(means) == count
+    nearest = np.argmax(vectors[: count * 20] @ means.T, axis=1).reshape(count, 20)
+    assert np.all(nearest == nearest[:, :1])
+    assert len(np.unique(nearest[:, 0])) == count
+
+
+def test_a_speaker_of_few_words_is_one_of_their_own_if_they_are_enough() -> None:
+    two = voices(2, 120)
+    for each, found in ((24, 2), (8, 1)):
+        windows = made_windows(np.concatenate([two[:100], two[120 : 120 + each], two[:100]]))
+        assert len(find_speakers(windows, ANY)) == found
+
+
+def test_long_recordings_are_clustered_in_blocks_to_the_same_speakers() -> None:
     windows = made_windows(np.tile(voices(5, 40), (BLOCK // 40, 1)))
-    found = find_speakers(windows, Evidence(0.6, 4000, None))
-    assert len(found) == 5
+    assert len(condensed(windows)) <= BLOCK < len(windows)
+    assert condensed(windows).sizes.sum() == pytest.approx(len(windows) * 287.5, rel=0.01)
+    assert len(find_speakers(windows, ANY)) == 5
 
 
-def test_clusters_join_the_most_alike_first() -> None:
+def test_the_same_voices_fall_into_the_same_groups_every_time() -> None:
+    vectors = made_windows(voices(4, 30, noise=0.08)).embedding.astype(np.float64)
+    first = groups(vectors, 1, 10)
+    assert all(np.array_equal(first, groups(vectors, 1, 10)) for _ in range(3))
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 13])
+def test_too_few_windows_are_one_group_unless_more_are_known_of(size: int) -> None:
+    vectors = made_windows(voices(1, size)).embedding.astype(np.float64).reshape(size, 256)
+    assert groups(vectors, 1, 10).tolist() == [0] * size
+    assert len(set(groups(vectors, 3, 3).tolist())) == min(size, 3)
+
+
+def test_the_most_alike_join_first() -> None:
     vectors = np.array([[1, 0, 0], [0.9, 0.1, 0], [0, 1, 0], [0, 0.1, 1]], dtype=float)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    made = joined(Voices(unit, np.array([1, 2, 3, 4])), 0.5)
-    assert sorted(made.sizes.tolist()) == [3, 3, 4]
+    heard = Voices(unit, np.array([1.0, 2, 3, 4]))
+    assert joined(heard, 0.5, 1).sizes.tolist() == [3, 3, 4]
+    assert joined(heard, -1, 2).sizes.tolist() == [3, 7]
 
 
 def test_a_single_odd_window_changes_nobody() -> None:
