@@ -22,7 +22,7 @@ from kadr.contracts.manifest import Manifest
 from kadr.contracts.profile import NormalProfile, part_asked
 from kadr.contracts.run import RunStatus
 from kadr.pipeline.admission import Asked, draft, find, identify
-from kadr.pipeline.plan import Played, Row, play, rows
+from kadr.pipeline.plan import Played, Row, newest, play, rows
 from kadr.storage import layout
 from kadr.storage.files import FileStore
 from kadr.storage.results import ResultId, read_header
@@ -120,11 +120,10 @@ def _duration_ms(store: FileStore, played: Played, video_id: str, video: Video) 
 
 def measured_costs(store: FileStore) -> dict[str, float]:
     """Seconds of computing for a minute of media, by component, from this machine's newest manifests."""
-    names = [n for n in store.list(f"runs/{layout.LOCAL_OWNER}/") if n.endswith("/manifest.json")]
-    newest = sorted(names, key=store.modified_ms, reverse=True)[:LOOKED_AT]
+    names = [n for n in store.list(layout.runs_prefix(layout.LOCAL_OWNER)) if n.endswith("/manifest.json")]
     seconds: dict[str, float] = defaultdict(float)
     minutes: dict[str, float] = defaultdict(float)
-    for name in newest:
+    for name in newest(store, names, LOOKED_AT):
         try:
             manifest = Manifest.model_validate_json(store.get(name))
         except (ValueError, ObjectMissing, InvalidObject):

@@ -6,8 +6,9 @@ are known; what hangs on a miss *depends*: its key is not known before the miss 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kadr.contracts.errors import InvalidObject, ObjectMissing
@@ -27,7 +28,11 @@ COMPARED = 200
 
 @dataclass(frozen=True)
 class Row:
-    """What would become of one component. ``why``: for misses the fields that changed, for the rest what they wait for."""
+    """What would become of one component. ``why``: for misses the fields that changed, for the rest what they wait for.
+
+    ``seconds_low``: in proportion to the outputs that tasks still have to make, what is not known yet left out;
+    ``seconds_high``: as if each made all of its outputs, what is not known yet included.
+    """
 
     component: str
     stage: str
@@ -46,7 +51,10 @@ class Row:
 
 @dataclass
 class Played:
-    """A run played against the store: the state it gets to, and the specs that would have to be computed."""
+    """A run played against the store: the state it gets to, and the specs that would have to be computed.
+
+    ``wanted`` of such a spec: only the outputs that are not there.
+    """
 
     state: RunState
     missing: dict[str, TaskSpec] = field(default_factory=dict)
@@ -82,7 +90,8 @@ def _take(
         spec = spec_of(request, played.state, task, source, refresh)
         found = {} if refresh else lookup(store, spec)
         if len(found) < len(spec.wanted):
-            played.missing[task.name] = spec
+            left = tuple(w for w in spec.wanted if w.name not in found)
+            played.missing[task.name] = replace(spec, wanted=left)
             return
         record = found_record(store, spec, found)
     objects[layout.record_ok(played.state.epoch, record.task, record.key, record.digest)] = record
@@ -117,7 +126,9 @@ def _row(
     waiting = [t for t in tasks if t.state is TaskState.WAITING]
     depends = bool(waiting) or component in state.unplanned
     cost = costs.get(component, entry.resources.cost(state.graph.node(component).models)) / 60_000
-    known = sum(_share(spec, duration_ms) for spec in missing) * cost
+    outputs = len(state.graph.node(component).outputs)
+    whole = sum(_media_ms(spec, duration_ms) for spec in missing) * cost
+    share = sum(_media_ms(spec, duration_ms) * len(spec.wanted) / outputs for spec in missing) * cost
     whole_ms = duration_ms if component in state.unplanned or not any(t.chunk for t in tasks) else 0
     open_ms = whole_ms or sum(t.chunk.end_ms - t.chunk.start_ms for t in waiting if t.chunk)
     why = (
@@ -134,15 +145,15 @@ def _row(
         misses=len(missing),
         depends=depends,
         why=why,
-        seconds_low=round(known, 1),
-        seconds_high=round(known + (open_ms * cost if depends else 0.0), 1),
+        seconds_low=round(share, 1),
+        seconds_high=round(whole + (open_ms * cost if depends else 0.0), 1),
     )
 
 
-def _share(spec: TaskSpec, duration_ms: int) -> float:
-    """Media ms that a task works on, in proportion to the outputs it still has to make; a merge costs next to none."""
+def _media_ms(spec: TaskSpec, duration_ms: int) -> int:
+    """Media ms that a task works on; a merge costs next to none."""
     if spec.merge:
-        return 0.0
+        return 0
     return spec.chunk.end_ms - spec.chunk.start_ms if spec.chunk else duration_ms
 
 
@@ -181,7 +192,7 @@ def _stored(store: ObjectStore, spec: TaskSpec) -> list[tuple[str, Mapping[str, 
     prefix = layout.results_prefix(spec.owner, spec.video_id, spec.component)
     names = [n for n in store.list(prefix) if n.endswith(".json")]
     found: list[tuple[str, Mapping[str, Any]]] = []
-    for name in sorted(names, key=store.modified_ms, reverse=True)[:COMPARED]:
+    for name in newest(store, names, COMPARED):
         key, _, digest = name.removeprefix(prefix).removesuffix(".json").partition("/")
         try:
             header = read_header(store, ResultId(spec.owner, spec.video_id, spec.component, key, digest))
@@ -189,6 +200,18 @@ def _stored(store: ObjectStore, spec: TaskSpec) -> list[tuple[str, Mapping[str, 
         except (ObjectMissing, InvalidObject, KeyError, TypeError):
             continue
     return found
+
+
+def newest(store: ObjectStore, names: Iterable[str], most: int) -> list[str]:
+    """Of ``names``, those written last, newest first; what was removed meanwhile is left out."""
+    return [name for _, name in sorted(written(store, names), reverse=True)[:most]]
+
+
+def written(store: ObjectStore, names: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """(when it was written in ms by the store's clock, name) of those of ``names`` that are still there."""
+    for name in names:
+        with suppress(ObjectMissing):
+            yield store.modified_ms(name), name
 
 
 def explain(wanted: Wanted, stored: Iterable[Mapping[str, Any]]) -> list[str]:
