@@ -1,13 +1,14 @@
 """Garbage: what of a store nobody needs, in groups that are removed name by name in the order given.
 
 Safe beside running work. The payload of an intermediate is made again when somebody misses it; what an open run refers to is left
-alone all the same while anything happens in that run. A kept result goes only when no run refers to it, looked at twice, and it is
-older than GRACE_MS and the longest task. Its JSON goes first, and with it the result.
+alone all the same while anything happens in that run. A kept result goes only when no run refers to it and it is older than
+GRACE_MS and the longest task; who finds it again makes it young. Removing takes its time, so each group is looked at once more
+just before it is given out. A result's JSON goes first, and with it the result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,9 +16,10 @@ from enum import StrEnum
 from kadr.contracts.artifact import Retention
 from kadr.contracts.errors import InvalidObject, ObjectMissing
 from kadr.contracts.run import Record, Request
-from kadr.pipeline.admission import DAY_MS, load_objects, read_request
+from kadr.pipeline.admission import DAY_MS, read_request
 from kadr.pipeline.catalogue import Catalogue
-from kadr.pipeline.epochs import Epochs
+from kadr.pipeline.epochs import Epochs, Stored, parse
+from kadr.pipeline.plan import written
 from kadr.storage import layout
 from kadr.storage.results import ResultId, read_header
 from kadr.storage.store import ObjectStore
@@ -54,11 +56,15 @@ class Ages:
         return cls(payloads_ms, runs_ms, GRACE_MS + longest_s * 1000)
 
 
-def garbage(store: ObjectStore, owner: str, ages: Ages, now_ms: int) -> Iterator[Garbage]:
-    """What may go at ``now_ms`` by the store's clock, runs first: what only they refer to goes with them."""
-    survey = _Survey(store, owner, ages, now_ms)
-    yield from survey.old_runs()
-    survey.look()
+def garbage(
+    store: ObjectStore, owner: str, ages: Ages, now_ms: int, held: Callable[[str], bool]
+) -> Iterator[Garbage]:
+    """What may go at ``now_ms`` by the store's clock, runs first: what only they refer to goes with them.
+
+    ``held`` says of a run's id whether some process works on it. Each group is to be removed before the next is asked for.
+    """
+    survey = _Survey(store, owner, ages, now_ms, held)
+    yield from survey.runs()
     survey.list_results()
     survey.look()
     yield from survey.unreferenced()
@@ -76,10 +82,15 @@ class _Survey:
     owner: str
     ages: Ages
     now_ms: int
+    held: Callable[[str], bool]
     dropped: set[str] = field(default_factory=set)
     """Runs that go."""
+    seen: dict[str, set[str]] = field(default_factory=dict)
+    """By run, the objects of its state that were read: they do not change."""
+    refers: dict[str, set[_At]] = field(default_factory=dict)
+    """By run that stays, the results that its records name."""
     referred: set[_At] = field(default_factory=set)
-    """Results that the other runs refer to."""
+    """All of these."""
     at_work: set[_At] = field(default_factory=set)
     """Those of runs that are open and not abandoned."""
     in_use: set[str] = field(default_factory=set)
@@ -87,58 +98,89 @@ class _Survey:
     results: dict[ResultId, list[str]] = field(default_factory=dict)
     """The objects of each."""
 
-    def old_runs(self) -> Iterator[Garbage]:
-        """Runs that were closed long enough ago, with their reports."""
-        if self.ages.runs_ms is None:
-            return
-        for request in self._requests():
-            names = list(self.store.list(layout.state_prefix(self.owner, request.run_id)))
-            if self._closed(request) and self._age_ms(names) >= self.ages.runs_ms:
-                self.dropped.add(request.run_id)
-                first = layout.request(self.owner, request.run_id)  # without it there is no run
-                made = list(self.store.list(layout.run_prefix(self.owner, request.run_id)))
-                yield Garbage(
-                    Kind.RUN, (first, *(n for n in names if n != first), *made, *self._marker(request))
-                )
+    def runs(self) -> Iterator[Garbage]:
+        """Runs that were closed long enough ago, with their reports; and what is left of runs without a request."""
+        markers: dict[str, list[str]] = {}
+        for name in self.store.list(layout.videos_prefix(self.owner)):
+            if (run_id := layout.run_of(name)) is not None:
+                markers.setdefault(run_id, []).append(name)
+        for run_id in sorted({*self._run_ids(), *markers}):
+            names = self._state(run_id)
+            first = layout.request(self.owner, run_id)  # without it there is no run
+            made = list(self.store.list(layout.run_prefix(self.owner, run_id)))
+            rest = (*(n for n in names if n != first), *made, *markers.get(run_id, ()))
+            goes = self._ended(run_id, names) if first in names else self._age_ms(rest) >= GRACE_MS
+            if goes and not self.held(run_id):
+                self.dropped.add(run_id)
+                yield Garbage(Kind.RUN, (first, *rest))
 
-    def _marker(self, request: Request) -> tuple[str, ...]:
-        video_id = request.video_id
-        return (layout.run_marker(self.owner, video_id, request.run_id),) if video_id else ()
+    def _run_ids(self) -> set[str]:
+        prefixes = layout.requests_prefix(self.owner), layout.runs_prefix(self.owner)
+        found = {layout.run_of(name) for prefix in prefixes for name in self.store.list(prefix)}
+        return {run_id for run_id in found if run_id is not None}
+
+    def _state(self, run_id: str) -> list[str]:
+        return list(self.store.list(layout.state_prefix(self.owner, run_id)))
+
+    def _ended(self, run_id: str, names: list[str]) -> bool:
+        """Whether the run was closed long enough ago."""
+        if self.ages.runs_ms is None or self._age_ms(names) < self.ages.runs_ms:
+            return False
+        request = self._request(run_id)
+        return request is not None and self._closed(request, names)
+
+    def _request(self, run_id: str) -> Request | None:
+        # What a damaged request refers to is not known, and its results stay for GRACE_MS at least.
+        with suppress(InvalidObject, ObjectMissing):
+            return read_request(self.store, self.owner, run_id)
+        return None
+
+    def _closed(self, request: Request, names: Iterable[str]) -> bool:
+        prefix = layout.state_prefix(self.owner, request.run_id)
+        marks = (n for n in names if isinstance(layout.parse_state(n.removeprefix(prefix)), layout.MarkName))
+        read = {n.removeprefix(prefix): self._read(prefix, n) for n in marks}
+        return Epochs.read(request.graph, {n: b for n, b in read.items() if b is not None}).closed is not None
+
+    def _read(self, prefix: str, name: str) -> Stored | None:
+        with suppress(InvalidObject, ObjectMissing):
+            return parse(name.removeprefix(prefix), self.store.get(name))
+        return None
 
     def look(self) -> None:
         """Remember what the runs that stay refer to."""
-        for request in self._requests():
-            if request.run_id in self.dropped:
-                continue
-            if request.video_id:
-                self.in_use.add(request.video_id)
-            objects = load_objects(self.store, request)
-            names = self.store.list(layout.state_prefix(self.owner, request.run_id))
-            at_work = not self._closed(request) and self._age_ms(names) < GRACE_MS
-            for body in objects.values():
+        for run_id in sorted(self._run_ids()):
+            self._look_at(run_id)
+
+    def _look_again(self, video_id: str) -> None:
+        """Take in what runs of the video have written since the last look, and runs that are new."""
+        for marker in self.store.list(layout.run_markers(self.owner, video_id)):
+            if (run_id := layout.run_of(marker)) is not None:
+                self._look_at(run_id)
+
+    def _look_at(self, run_id: str) -> None:
+        names = self._state(run_id)
+        seen = self.seen.get(run_id, set())
+        if run_id in self.dropped or seen.issuperset(names) or (request := self._request(run_id)) is None:
+            return
+        if request.video_id:
+            self.in_use.add(request.video_id)
+        found = self.refers.setdefault(run_id, set())
+        prefix = layout.state_prefix(self.owner, run_id)
+        for name in names:
+            if name not in seen and isinstance(
+                layout.parse_state(name.removeprefix(prefix)), layout.RecordName
+            ):
+                body = self._read(prefix, name)
                 if isinstance(body, Record):
-                    found = {(body.task.partition(".")[0], r.key, r.digest) for r in body.results}
-                    self.referred |= found
-                    self.at_work |= found if at_work else set()
-
-    def _requests(self) -> Iterator[Request]:
-        names = self.store.list(layout.requests_prefix(self.owner))
-        runs = {layout.run_of(n) for n in names if n.endswith("/request.json")}
-        for run_id in sorted(r for r in runs if r is not None):
-            # What a damaged request refers to is not known, and its results stay for GRACE_MS at least.
-            with suppress(InvalidObject, ObjectMissing):
-                yield read_request(self.store, self.owner, run_id)
-
-    def _closed(self, request: Request) -> bool:
-        return Epochs.read(request.graph, load_objects(self.store, request)).closed is not None
+                    found |= {(body.task.partition(".")[0], r.key, r.digest) for r in body.results}
+        self.seen[run_id] = {*names}
+        self.referred |= found
+        if not self._closed(request, names) and self._age_ms(names) < GRACE_MS:
+            self.at_work |= found
 
     def _age_ms(self, names: Iterable[str]) -> int:
         """Since the last of ``names`` was written; 0 if they were all removed meanwhile."""
-        written = []
-        for name in names:
-            with suppress(ObjectMissing):
-                written.append(self.store.modified_ms(name))
-        return self.now_ms - max(written, default=self.now_ms)
+        return self.now_ms - max((ms for ms, _ in written(self.store, names)), default=self.now_ms)
 
     def list_results(self) -> None:
         for name in self.store.list(layout.all_results_prefix(self.owner)):
@@ -147,19 +189,29 @@ class _Survey:
 
     def unreferenced(self) -> Iterator[Garbage]:
         for result, names in list(self.results.items()):
-            at = (result.component, result.key, result.digest)
-            if at not in self.referred and self._age_ms(names) >= self.ages.unreferenced_ms:
+            if self._is_unreferenced(result, names):
                 del self.results[result]
                 yield Garbage(Kind.UNREFERENCED, tuple(n for n in (result.json, result.npz) if n in names))
             else:
                 self.in_use.add(result.video_id)
 
+    def _is_unreferenced(self, result: ResultId, names: list[str]) -> bool:
+        at = (result.component, result.key, result.digest)
+        if at in self.referred or self._age_ms(names) < self.ages.unreferenced_ms:
+            return False
+        self._look_again(result.video_id)
+        return at not in self.referred and self._age_ms(names) >= self.ages.unreferenced_ms
+
     def expired(self) -> Iterator[Garbage]:
         for result, names in self.results.items():
-            held = (result.component, result.key, result.digest) in self.at_work
-            old = result.npz in names and self._age_ms([result.npz]) >= self.ages.payloads_ms
-            if old and not held and self._is_intermediate(result):
-                yield Garbage(Kind.EXPIRED, (result.npz,))
+            if result.npz in names and self._is_expired(result) and self._is_intermediate(result):
+                self._look_again(result.video_id)
+                if self._is_expired(result):
+                    yield Garbage(Kind.EXPIRED, (result.npz,))
+
+    def _is_expired(self, result: ResultId) -> bool:
+        at_work = (result.component, result.key, result.digest) in self.at_work
+        return not at_work and self._age_ms([result.npz]) >= self.ages.payloads_ms
 
     def _is_intermediate(self, result: ResultId) -> bool:
         try:
@@ -175,7 +227,12 @@ class _Survey:
                 aliases.setdefault(video_id, []).append(alias)
         for name in self.store.list(layout.videos_prefix(self.owner)):
             of = layout.video_id_of_reference(name)
-            if of is None or of in self.in_use:
-                continue
-            if self._age_ms([name]) >= self.ages.unreferenced_ms:
-                yield Garbage(Kind.VIDEO, (*aliases.get(of, ()), name))
+            if of is not None and of not in self.in_use and not self._is_looked_at(of):
+                names = (*aliases.get(of, ()), name)
+                if self._age_ms(names) >= self.ages.unreferenced_ms:
+                    yield Garbage(Kind.VIDEO, names)
+
+    def _is_looked_at(self, video_id: str) -> bool:
+        """Whether a run that stays has marked the video."""
+        markers = self.store.list(layout.run_markers(self.owner, video_id))
+        return any(layout.run_of(marker) not in {*self.dropped, None} for marker in markers)

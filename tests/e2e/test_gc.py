@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +120,56 @@ def test_running_work_does_not_notice(kadr: Kadr, video: Path, tmp_path: Path, w
     assert process.returncode == 0
     assert passes
     assert second.results() == whole
+
+
+def test_downloads_of_no_run_and_old_notes_of_errors_go(kadr: Kadr, video: Path, tmp_path: Path) -> None:
+    folders = [kadr.home / "downloads" / name for name in ("used", "unused", "young", "begun.part")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        shutil.copy(video, folder / "video.mp4")
+    for name in ("old.txt", "new.txt"):
+        (kadr.home / "errors").mkdir(exist_ok=True)
+        (kadr.home / "errors" / name).write_text("Traceback")
+    assert kadr("analyze", folders[0] / "video.mp4", "--only", "loudness", "--out", tmp_path / "o").code == 0
+    assert "download" not in collected(kadr)
+    for folder in (folders[0], folders[1], folders[3]):
+        age(folder, 8)
+    os.utime(kadr.home / "errors/old.txt", (0, 0))
+    would = collected(kadr, "--dry-run")
+    assert would["download"] == {"count": 2, "bytes": 2 * video.stat().st_size}
+    assert would["error"]["count"] == 1
+    assert all(folder.is_dir() for folder in folders)
+    assert collected(kadr) == would
+    assert [f.name for f in folders if f.is_dir()] == ["used", "young"]
+    assert [p.name for p in (kadr.home / "errors").iterdir()] == ["new.txt"]
+    age(kadr.home / "store", 31)
+    gone = collected(kadr, "--dry-run", "--runs-older-than", "30d")
+    assert gone["download"]["count"] == 1
+    assert {n: g for n, g in collected(kadr, "--runs-older-than", "30d").items() if n != "unreferenced"} == {
+        n: g for n, g in gone.items() if n != "unreferenced"
+    }
+    assert not folders[0].exists()
+
+
+def test_a_run_whose_report_is_being_made_stays(
+    kadr: Kadr,
+    video: Path,
+    tmp_path: Path,
+    started: Callable[[subprocess.Popen[bytes]], subprocess.Popen[bytes]],
+) -> None:
+    kadr("analyze", video, "--only", "loudness", "--out", tmp_path / "o")
+    age(kadr.home / "store", 31)
+    (request,) = objects(kadr, "state/local/*/request.json")
+    held = f"run-{request.parent.name}-1"
+    hold = f"from pathlib import Path; from kadr.storage.claims import FileClaims as C; import signal;\
+c = C(Path({str(kadr.home / 'store/claims')!r})).take({held!r}); print('held', flush=True); signal.pause()"
+    process = started(subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE))
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"held\n"
+    assert "run" not in collected(kadr, "--runs-older-than", "30d")
+    process.kill()
+    process.communicate()
+    assert collected(kadr, "--runs-older-than", "30d")["run"]["count"] == 1
 
 
 @pytest.mark.parametrize("wrong", ["7", "d", "7w", "-1d", ""])
