@@ -17,8 +17,16 @@ import numpy as np
 from exports.source import Exported, Options, Source
 from exports.webvtt import document
 from kadr.contracts.artifact import Artifact
+from kadr.contracts.errors import InvalidObject
 
 Picture = np.ndarray[Any, Any]
+
+
+class Still(NamedTuple):
+    """A stored picture: a JPEG, and the time from which it shows."""
+
+    t_ms: int
+    jpeg: np.ndarray[Any, Any]
 
 
 class Track(NamedTuple):
@@ -34,27 +42,37 @@ QUALITY = 80
 
 
 def export(source: Source, options: Options) -> Exported:
-    """For each track its grids, ``options.width`` pixels a picture, and its cues: each shows until the next one's time."""
+    """For each track its grids, ``options.width`` pixels a picture, and its cues: each shows until the next one's time.
+
+    Raises InvalidObject for a stored picture that cannot be decoded.
+    """
     made: dict[str, bytes] = {}
     notes = []
     for name in options.what:
-        times, pictures = _stored(source.artifact("shots") or Artifact(), TRACKS[name].arrays)
-        if not pictures:
+        stills = _stored(source.artifact("shots") or Artifact(), TRACKS[name].arrays)
+        if not stills:
             notes.append(f"storyboard {name}: there are no pictures{source.why_empty('shots')}")
-        made |= _track(
-            source, name, times, [_fitted(p, _size(source, pictures[0], options.width)) for p in pictures]
-        )
+        made |= _track(source, name, stills, options.width)
     return Exported(made, tuple(notes))
 
 
-def _stored(artifact: Artifact, name: str) -> tuple[list[int], list[Picture]]:
-    """Times and BGR pictures; JPEG i is bytes [offsets[i], offsets[i + 1])."""
+def _stored(artifact: Artifact, name: str) -> list[Still]:
+    """JPEG i is bytes [offsets[i], offsets[i + 1])."""
     if f"{name}_ms" not in artifact.arrays:
-        return [], []
-    data, offsets = artifact[f"{name}_bytes"], artifact[f"{name}_offsets"].tolist()
-    return artifact[f"{name}_ms"].tolist(), [
-        np.asarray(cv2.imdecode(data[a:b], cv2.IMREAD_COLOR)) for a, b in pairwise(offsets)
+        return []
+    data, ends = artifact[f"{name}_bytes"], pairwise(artifact[f"{name}_offsets"].tolist())
+    return [
+        Still(t_ms, data[a:b]) for t_ms, (a, b) in zip(artifact[f"{name}_ms"].tolist(), ends, strict=True)
     ]
+
+
+def _decoded(still: Still) -> Picture:
+    """BGR. Raises InvalidObject."""
+    picture = cv2.imdecode(still.jpeg, cv2.IMREAD_COLOR) if len(still.jpeg) else None
+    if picture is None:
+        what_to_do = "`kadr analyze --refresh` of the same video makes it again"
+        raise InvalidObject(f"the stored picture at {still.t_ms} ms is damaged: {what_to_do}")
+    return np.asarray(picture)
 
 
 def _size(source: Source, first: Picture, width: int) -> tuple[int, int]:
@@ -68,25 +86,26 @@ def _fitted(picture: Picture, size: tuple[int, int]) -> Picture:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC))
 
 
-def _track(source: Source, name: str, times: Sequence[int], pictures: Sequence[Picture]) -> dict[str, bytes]:
+def _track(source: Source, name: str, stills: Sequence[Still], wide: int) -> dict[str, bytes]:
     sheet = COLUMNS * ROWS
-    ends = [f"{TRACKS[name].end}-{i + 1}.jpg" for i in range(-(-len(pictures) // sheet))]
+    ends = [f"{TRACKS[name].end}-{i + 1}.jpg" for i in range(-(-len(stills) // sheet))]
+    width, height = _size(source, _decoded(stills[0]), wide) if stills else (wide, 0)
+    times = [*(s.t_ms for s in stills), source.found["video"]["duration_ms"]]
     cues = []
-    for i, (start, end) in enumerate(pairwise([*times, source.found["video"]["duration_ms"]])):
+    for i, (start, end) in enumerate(pairwise(times)):
         row, column = divmod(i % sheet, COLUMNS)
-        height, width = pictures[i].shape[:2]
         part = f"{column * width},{row * height},{width},{height}"
         cues.append((start, max(end, start + 1), f"{quote(source.stem + ends[i // sheet])}#xywh={part}"))
-    grids = {end: _grid(pictures[i * sheet : (i + 1) * sheet]) for i, end in enumerate(ends)}
+    grids = {end: _grid(stills[i * sheet : (i + 1) * sheet], (width, height)) for i, end in enumerate(ends)}
     return {f"{TRACKS[name].end}.vtt": document(source.maker, cues).encode(), **grids}
 
 
-def _grid(pictures: Sequence[Picture]) -> bytes:
-    """A JPEG of at most COLUMNS × ROWS pictures, black where there are none."""
-    height, width = pictures[0].shape[:2]
-    columns, rows = min(COLUMNS, len(pictures)), -(-len(pictures) // COLUMNS)
+def _grid(stills: Sequence[Still], size: tuple[int, int]) -> bytes:
+    """A JPEG of at most COLUMNS × ROWS pictures, black where there are none; one picture is decoded at a time."""
+    width, height = size
+    columns, rows = min(COLUMNS, len(stills)), -(-len(stills) // COLUMNS)
     grid = np.zeros((rows * height, columns * width, 3), np.uint8)
-    for i, picture in enumerate(pictures):
+    for i, still in enumerate(stills):
         y, x = i // COLUMNS * height, i % COLUMNS * width
-        grid[y : y + height, x : x + width] = picture
+        grid[y : y + height, x : x + width] = _fitted(_decoded(still), size)
     return cv2.imencode(".jpg", grid, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()

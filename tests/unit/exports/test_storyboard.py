@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import io
 import re
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
+import cv2
 import numpy as np
 import pytest
 import webvtt
 from PIL import Image
 
+from exports.source import Source
+from kadr.contracts.artifact import Artifact
+from kadr.contracts.errors import InvalidObject
 from tests.unit.exports.runs import exported, source
 from tests.unit.exports.test_timed_text import ms
 from tests.unit.functions.report_artifacts import painted
@@ -66,3 +71,39 @@ def test_without_pictures_the_track_is_empty_and_says_why() -> None:
     assert made.notes == (
         "storyboard regular: there are no pictures: The file has no pictures, so there is nothing to see.",
     )
+
+
+def with_key_frames(*jpegs: bytes) -> Source:
+    """A run with a key frame every 100 ms."""
+    offsets = np.cumsum([0, *map(len, jpegs)])
+    arrays: dict[str, np.ndarray[Any, Any]] = {
+        "keyframe_ms": np.arange(len(jpegs)) * 100,
+        "keyframe_bytes": np.frombuffer(b"".join(jpegs), np.uint8),
+        "keyframe_offsets": offsets,
+    }
+    run = source(complete())
+    return Source(run.found, lambda _: Artifact(arrays=arrays), run.file, run.stem)
+
+
+def jpeg(width: int, height: int) -> bytes:
+    return cv2.imencode(".jpg", np.zeros((height, width, 3), np.uint8))[1].tobytes()
+
+
+def test_memory_does_not_grow_with_the_number_of_pictures() -> None:
+    """500 pictures of 0.7 MB each."""
+    run = with_key_frames(*[jpeg(640, 360)] * 500)
+    tracemalloc.start()
+    try:
+        made = exported("storyboard", run, "shots", width=64)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(made.files) == 6
+    assert peak < 20e6
+
+
+@pytest.mark.parametrize("damaged", [b"no JPEG", b""])
+def test_a_damaged_picture_is_said_with_its_time(damaged: bytes) -> None:
+    run = with_key_frames(jpeg(64, 36), damaged, jpeg(64, 36))
+    with pytest.raises(InvalidObject, match="the stored picture at 100 ms is damaged"):
+        exported("storyboard", run, "shots")
