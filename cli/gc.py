@@ -124,26 +124,18 @@ def _downloads(
     def referred() -> set[Path]:
         return {path_of(r.source).parent for r in requests(machine.store) if r.run_id not in dropped}
 
-    old = [
-        p
-        for p in folder.glob("*")
-        if p.name != "claims" and p.is_dir() and _written_ms(_files(p)) <= until_ms
-    ]
-    for path in sorted({*old} - referred()) if old else ():
+    fetched = {p for p in folder.glob("*") if p.name != "claims" and p.is_dir()}
+    for path in sorted(fetched - referred()) if fetched else ():
         if (claim := claims.take(path.stem)) is None:
             continue
         try:
-            files = _files(path)
+            files = [p for p in path.rglob("*") if p.is_file()]
             if _written_ms(files) <= until_ms and path not in referred():
                 yield sum(f.stat().st_size for f in files)
                 if not dry_run:
                     shutil.rmtree(path, ignore_errors=True)
         finally:
             claim.release()
-
-
-def _files(folder: Path) -> list[Path]:
-    return [p for p in folder.rglob("*") if p.is_file()]
 
 
 def _written_ms(files: Collection[Path]) -> int:
