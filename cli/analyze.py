@@ -128,6 +128,7 @@ class Batch:
         mine = self.choice.for_video(video, self.question, machine, self.view.note)
         if job.out is not None:
             outputs.check_writable(job.out)
+            outputs.check_own(job.out)
         asked = Asked(video.path, mine.profile, mine.graph, mine.models, self.refresh, video.title)
         job.admitted = admit(machine.store, asked, video_id, source)
         shown_in = job.out or outputs.kept_in(machine.store, job.admitted.request)

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from cli.compose import Machine
-from cli.outputs import write_file
+from cli.outputs import hand_over
 from cli.show import Seen, find, places, when
 from cli.sources import Video, shown
 from cli.tables import print_json, print_table
@@ -61,10 +61,16 @@ class Compared:
 @click.argument("after", required=False, metavar="[RUN|VIDEO]")
 @click.option("--all", "every", is_flag=True, help=f"List every change, not only {LISTED} of a kind.")
 @click.option(
-    "--page", "page_at", type=click.Path(dir_okay=False, path_type=Path), help="Write a page there."
+    "--page",
+    "page_at",
+    type=click.Path(dir_okay=False, readable=False, path_type=Path),
+    help="Write a page there.",
 )
+@click.option("--force", is_flag=True, help="Replace a page's file that holds something else.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
-def command(before: str, after: str | None, every: bool, page_at: Path | None, as_json: bool) -> None:
+def command(
+    before: str, after: str | None, every: bool, page_at: Path | None, force: bool, as_json: bool
+) -> None:
     """Say what AFTER found otherwise than BEFORE: words, shots, tracks, texts, scores; added, lost, moved, changed.
 
     One VIDEO alone: its newest run against the one before.
@@ -77,7 +83,8 @@ def command(before: str, after: str | None, every: bool, page_at: Path | None, a
     compared = Compared(requests, insights, differences(*insights))
     if page_at is not None:
         sides = [_side(r) for r in requests]
-        write_file(page_at, page(compared.found, sides[0], sides[1], insights, compared.asked).encode())
+        made = page(compared.found, sides[0], sides[1], insights, compared.asked).encode()
+        hand_over({page_at: made}, force, "--page")
     print_json(_plain(compared)) if as_json else _print(compared, every, page_at)
     sys.exit(EXIT_DIFFERENT if compared.found.any else 0)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ from cli.text import printable
 from exports.formats import FORMATS
 from exports.source import Exported, Options, Source
 from kadr.contracts.artifact import Artifact
-from kadr.contracts.errors import InvalidObject, KadrError, ObjectMissing
+from kadr.contracts.errors import InvalidObject, ObjectMissing
 from kadr.contracts.run import Request
 from kadr.pipeline.closing import read_manifest
 from kadr.pipeline.render import StoredRun
@@ -33,12 +32,6 @@ STEM_BYTES = 120
 STANDARD_OUTPUT = "-"
 TRACKS = list(dict.fromkeys(t for f in FORMATS.values() for t in f.tracks))
 ABOUT = "\b\n" + "\n".join(f"{name:<11} {f.about}" for name, f in FORMATS.items())
-
-
-class WouldReplace(KadrError):
-    """A file is there already and holds something else."""
-
-    status = 409
 
 
 @click.command("export", epilog=ABOUT)
@@ -188,25 +181,6 @@ def _hand_over(made: list[Exported], name: str, out: str | None, force: bool) ->
         files = {target: made[0].files[alone]}
     else:
         files = {target / f"{name}{end}": body for exported in made for end, body in exported.files.items()}
-    _put({path: body for path, body in files.items() if not _holds(path, body)}, force)
-    for path in files:
+    outputs.hand_over(files, force, "--out")
+    for path in (p for p in files if not outputs.is_stream(p)):
         click.echo(printable(str(path)))
-
-
-def _holds(path: Path, body: bytes) -> bool:
-    try:
-        return path.read_bytes() == body
-    except OSError:
-        return False
-
-
-def _put(files: Mapping[Path, bytes], force: bool) -> None:
-    """Raises WouldReplace before anything is written."""
-    taken = [path for path in files if os.path.lexists(path)]
-    if taken and not force:
-        what_to_do = "name another --out, or replace it by --force"
-        raise WouldReplace(f"{taken[0]} is there already and holds something else: {what_to_do}")
-    for path in files:
-        outputs.check_writable(path.parent)
-    for path, body in files.items():
-        outputs.write_file(path, body)

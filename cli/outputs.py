@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
+import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +17,7 @@ from urllib.parse import quote
 import click
 
 from cli.sources import Video, short_hash
-from kadr.contracts.errors import NoSpaceLeft, StoreFailure
+from kadr.contracts.errors import KadrError, NoSpaceLeft, StoreFailure
 from kadr.contracts.manifest import Manifest
 from kadr.contracts.run import Request, RunStatus
 from kadr.pipeline.admission import load_objects
@@ -25,7 +27,15 @@ from kadr.storage.files import FileStore, temporary
 
 MARK, REPORT = "run.json", "report.html"
 """Beside the files: which run and manifest they show."""
+FILES = (REPORT, "insights.json", "insights.schema.json", "captions.vtt")
+"""What a finished run puts beside its mark."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class WouldReplace(KadrError):
+    """A file is there already and holds something else."""
+
+    status = 409
 
 
 def folder(video: Video, out: Path | None, many: bool) -> Path:
@@ -57,18 +67,27 @@ def _same(path: Path) -> str:
     return unicodedata.normalize("NFC", str(path.absolute())).casefold()
 
 
-def check_writable(out: Path) -> None:
-    """Raises StoreFailure, before anything is spent, if results could not be put into ``out``."""
+def check_writable(out: Path, option: str = "--out") -> None:
+    """Raises StoreFailure, before anything is spent, if results could not be put into ``out``, which ``option`` names."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unwritable(out, str(error.strerror)) from error
+        raise _unwritable(out, str(error.strerror), option) from error
     if not os.access(out, os.W_OK):
-        raise _unwritable(out, "permission denied")
+        raise _unwritable(out, "permission denied", option)
 
 
-def _unwritable(out: Path, why: str) -> StoreFailure:
-    return StoreFailure(f"cannot write results to {out}: {why}; name another folder by --out")
+def check_own(out: Path, names: Iterable[str] = FILES) -> None:
+    """Raises StoreFailure if one of the files that would be put into ``out`` is there already and is not Kadr's."""
+    mark = _mark(out)
+    ours = {MARK, *mark["files"]} if mark else set()
+    for name in (MARK, *names):
+        if name not in ours and os.path.lexists(out / name):
+            raise StoreFailure(f"{out / name} was not written by Kadr: name another folder by --out")
+
+
+def _unwritable(out: Path, why: str, option: str = "--out") -> StoreFailure:
+    return StoreFailure(f"cannot write results to {out}: {why}; name another folder by {option}")
 
 
 def href(video: Path, out: Path) -> str:
@@ -90,17 +109,12 @@ def current(store: FileStore, request: Request, out: Path | None, video_href: st
     if mark is None:
         return False
     same = closed is not None and mark.get("manifest") == closed.manifest and mark.get("video") == video_href
-    return same and all((out / name).is_file() for name in mark.get("files", [""]))
+    return same and all((out / name).is_file() for name in mark["files"])
 
 
 def place(out: Path, manifest: Manifest) -> Path:
-    """Where this run's files go: ``out``, unless a failed run would replace what a better one found there.
-
-    Raises StoreFailure when there are files in ``out`` that Kadr did not write.
-    """
+    """Where this run's files go: ``out``, unless a failed run would replace what a better one found there."""
     mark = _mark(out)
-    if mark is None and (out / REPORT).exists():
-        raise StoreFailure(f"{out / REPORT} was not written by Kadr: name another folder by --out")
     better = mark is not None and mark.get("status") in (RunStatus.COMPLETE, RunStatus.PARTIAL)
     if manifest.status is RunStatus.FAILED and better:
         return out / f"failed-{manifest.request.run_id[:8]}"
@@ -109,20 +123,29 @@ def place(out: Path, manifest: Manifest) -> Path:
 
 def run_shown(folder: Path) -> str | None:
     """The id of the run whose files lie in ``folder``."""
-    run_id = (_mark(folder) or {}).get("run_id")
-    return run_id if isinstance(run_id, str) else None
+    mark = _mark(folder)
+    return str(mark["run_id"]) if mark else None
 
 
 def _mark(out: Path) -> dict[str, Any] | None:
+    """Kadr's own; None for a run.json of somebody else's."""
     try:
         mark = json.loads((out / MARK).read_text())
     except (OSError, ValueError):
         return None
-    return mark if isinstance(mark, dict) else None
+    if not isinstance(mark, dict) or not isinstance(mark.get("files"), list):
+        return None
+    if not all(isinstance(s, str) for s in (mark.get("run_id"), mark.get("manifest"), *mark["files"])):
+        return None
+    return mark
 
 
 def deliver(store: FileStore, manifest: Manifest, files: Sequence[str], out: Path, video_href: str) -> None:
-    """Copy the report's ``files`` to ``out``, the mark last. Raises StoreFailure, NoSpaceLeft."""
+    """Copy the report's ``files`` to ``out``. Raises StoreFailure, NoSpaceLeft; before anything is written if it is not ours.
+
+    A mark goes first that says whose the files are and is of no manifest yet, so that a delivery cut short is known for one and
+    done again; the true one comes last.
+    """
     names = [name.rpartition("/")[2] for name in files]
     mark = {
         "run_id": manifest.request.run_id,
@@ -132,9 +155,11 @@ def deliver(store: FileStore, manifest: Manifest, files: Sequence[str], out: Pat
         "files": names,
     }
     bodies = {n: store.get(name) for n, name in zip(names, files, strict=True)}
+    check_own(out, names)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, body in (bodies | {MARK: json.dumps(mark, indent=1).encode()}).items():
+        _write(out / MARK, _json(mark | {"manifest": ""}))
+        for name, body in (bodies | {MARK: _json(mark)}).items():
             _write(out / name, body)
     except OSError as error:
         kept = "the run itself is kept: free some, or name another folder by --out, and run the same command"
@@ -143,15 +168,56 @@ def deliver(store: FileStore, manifest: Manifest, files: Sequence[str], out: Pat
         raise _unwritable(out, str(error.strerror)) from error
 
 
-def write_file(path: Path, body: bytes) -> None:
-    """Write what a person named a place for, whole or not at all. Raises StoreFailure, NoSpaceLeft."""
+def _json(mark: Mapping[str, Any]) -> bytes:
+    return json.dumps(mark, indent=1).encode()
+
+
+def hand_over(files: Mapping[Path, bytes], force: bool, option: str) -> None:
+    """Write what a person named places for by ``option``: each file whole or not at all, but into what is no regular file.
+
+    Raises WouldReplace, StoreFailure before anything is written; StoreFailure, NoSpaceLeft.
+    """
+    streams = {path: body for path, body in files.items() if is_stream(path)}
+    new = {p: body for p, body in files.items() if p not in streams and not _holds(p, body)}
+    taken = [path for path in new if os.path.lexists(path)]
+    if taken and not force:
+        what_to_do = f"name another {option}, or replace it by --force"
+        raise WouldReplace(f"{taken[0]} is there already and holds something else: {what_to_do}")
+    for path in new:
+        check_writable(path.parent, option)
+    for path, body in (streams | new).items():
+        try:
+            _pour(path, body) if path in streams else _write(path, body)
+        except OSError as error:
+            if error.errno in FULL:
+                raise NoSpaceLeft(f"no space left for {path}: free some, or name another {option}") from error
+            raise StoreFailure(f"cannot write {path}: {error.strerror}; name another {option}") from error
+
+
+def is_stream(path: Path) -> bool:
+    """Whether bytes go into what has this name, which a file must not take the place of: a pipe, a device, an open file."""
+    return _descriptor(path) is not None or not (path.is_file() or path.is_dir() or not path.exists())
+
+
+def _descriptor(path: Path) -> int | None:
+    """Of the open file that the name stands for."""
+    number = re.fullmatch(r"/(?:dev|proc/self)/fd/(\d+)", str(path))
+    return int(number[1]) if number else {"/dev/stdout": 1, "/dev/stderr": 2}.get(str(path))
+
+
+def _holds(path: Path, body: bytes) -> bool:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, body)
-    except OSError as error:
-        if error.errno in FULL:
-            raise NoSpaceLeft(f"no space left for {path}: free some, or name another place") from error
-        raise StoreFailure(f"cannot write {path}: {error.strerror}; name another place") from error
+        return path.read_bytes() == body
+    except OSError:
+        return False
+
+
+def _pour(path: Path, body: bytes) -> None:
+    """Into this process's own open file where the name stands for one, so that what is printed comes after it."""
+    descriptor = _descriptor(path)
+    sys.stdout.flush()
+    with path.open("wb") if descriptor is None else open(descriptor, "wb", closefd=False) as stream:
+        stream.write(body)
 
 
 def _write(path: Path, body: bytes) -> None:

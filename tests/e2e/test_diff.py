@@ -28,6 +28,14 @@ def test_two_runs_that_asked_differently(kadr: Kadr, tmp_path: Path) -> None:
     assert found["before"]["run_id"] in page
     assert "KADR SAMPLE REEL" in page
     assert "http" not in page.replace("http-equiv", "")
+    asked = ("diff", REEL, "--page", tmp_path / "pages/diff.html")
+    assert kadr(*asked).code == 1
+    (tmp_path / "pages/diff.html").write_text("somebody's own")
+    refused = kadr(*asked)
+    assert "diff.html is there already and holds something else: name another --page" in refused.err
+    assert (tmp_path / "pages/diff.html").read_text() == "somebody's own"
+    kadr(*asked, "--force")
+    assert (tmp_path / "pages/diff.html").read_text() == page
     text = kadr("diff", found["before"]["run_id"], found["after"]["run_id"][:8])
     assert text.code == 1
     assert "asked   ocr.frames.fps: 1 → 0.2" in text.out

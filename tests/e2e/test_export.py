@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,13 @@ def test_what_somebody_else_wrote_is_replaced_only_by_force(
     assert path.read_text() == "somebody's own"
     assert shared_kadr(*asked, "--force").code == 0
     assert path.read_text().startswith("SPEAKER a%20reading 1 ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="open files have names of Linux")
+def test_an_open_file_is_written_into_and_nothing_else_said(shared_kadr: Kadr, reading: Path) -> None:
+    asked = ("export", reading, "--format", "rttm", "--out")
+    assert shared_kadr(*asked, "/dev/stdout").out == shared_kadr(*asked, "-").out
+    assert Path("/dev/stdout").is_symlink()
 
 
 def test_what_was_not_looked_for_is_empty_and_says_so(shared_kadr: Kadr, reading: Path) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
+import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -12,7 +17,7 @@ from hypothesis import strategies as st
 
 from cli import outputs
 from cli.sources import Video
-from kadr.contracts.errors import StoreFailure
+from kadr.contracts.errors import KadrError, StoreFailure
 
 
 def video(path: str) -> Video:
@@ -90,3 +95,81 @@ def test_a_link_in_the_place_of_a_file_is_replaced_not_followed(tmp_path: Path) 
 def test_the_page_finds_a_video_whose_name_is_not_utf8() -> None:
     name = os.fsdecode(b"\xff.mp4")
     assert outputs.href(Path(name), Path(f"{name}.kadr")) == "../%FF.mp4"
+
+
+MARK: Mapping[str, Any] = {"run_id": "r", "manifest": "m", "files": ["report.html", "insights.json"]}
+
+
+@pytest.mark.parametrize("name", [outputs.MARK, *outputs.FILES])
+def test_a_file_of_ones_own_is_not_taken_for_kadrs(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(StoreFailure, match=rf"{name} was not written by Kadr: name another folder by --out"):
+        outputs.check_own(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {},
+        [],
+        {**MARK, "files": None},
+        {**MARK, "files": [{}]},
+        {k: v for k, v in MARK.items() if k != "manifest"},
+    ],
+)
+def test_not_every_run_json_is_a_mark(mark: object, tmp_path: Path) -> None:
+    for name in outputs.FILES:
+        (tmp_path / name).write_text("")
+    (tmp_path / outputs.MARK).write_text(json.dumps(mark))
+    with pytest.raises(StoreFailure, match="was not written by Kadr"):
+        outputs.check_own(tmp_path)
+    assert outputs.run_shown(tmp_path) is None
+
+
+def test_beside_a_mark_only_what_it_lists_is_kadrs(tmp_path: Path) -> None:
+    (tmp_path / outputs.MARK).write_text(json.dumps(MARK))
+    for name in MARK["files"]:
+        (tmp_path / name).write_text("")
+    (tmp_path / "notes.txt").write_text("")
+    outputs.check_own(tmp_path)
+    (tmp_path / "captions.vtt").write_text("my own")
+    with pytest.raises(StoreFailure, match=r"captions\.vtt was not written by Kadr"):
+        outputs.check_own(tmp_path)
+
+
+def test_one_file_of_somebody_elses_keeps_all_from_being_written(tmp_path: Path) -> None:
+    (tmp_path / "b").write_text("mine")
+    files = {tmp_path / "a": b"1", tmp_path / "b": b"2"}
+    with pytest.raises(KadrError, match="b is there already and holds something else: name another --page"):
+        outputs.hand_over(files, force=False, option="--page")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b"]
+    outputs.hand_over({tmp_path / "b": b"mine"}, force=False, option="--page")
+    outputs.hand_over(files, force=True, option="--page")
+    assert [(tmp_path / n).read_text() for n in "ab"] == ["1", "2"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are a matter of POSIX")
+def test_a_pipe_is_written_into_and_stays(tmp_path: Path) -> None:
+    pipe, said = tmp_path / "pipe", list[bytes]()
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: said.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    outputs.hand_over({pipe: b"page"}, force=False, option="--page")
+    reader.join(10)
+    assert (said, pipe.is_fifo()) == ([b"page"], True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of devices and open files as Linux has them")
+def test_a_device_and_an_open_file_are_written_into_and_stay(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    null = Path("/dev/null").stat().st_rdev
+    with (tmp_path / "open").open("wb") as file:
+        file.write(b"before ")
+        file.flush()
+        for name in ("/dev/null", "/dev/stdout", f"/dev/fd/{file.fileno()}"):
+            outputs.hand_over({Path(name): b"page"}, force=False, option="--page")
+    assert Path("/dev/null").stat().st_rdev == null
+    assert Path("/dev/stdout").is_symlink()
+    assert capfdbinary.readouterr().out == b"page"
+    assert (tmp_path / "open").read_bytes() == b"before page"
