@@ -354,7 +354,8 @@ class Coordinator:
             if message.retryable and run.renders < ATTEMPTS:
                 run.rendering = False
                 return
-            run.error = ReportFailure(f"the report could not be made: {message.code}: {message.message}")
+            what_helps = "kadr verify --stored names what is damaged, --refresh computes it again"
+            run.error = ReportFailure(f"the report could not be made: {message.message}; {what_helps}")
         run.files = message.rendered or ()
         run.ended = time.monotonic()
         if run.error is not None:
