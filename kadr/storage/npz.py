@@ -26,7 +26,9 @@ def write_npz(file: BinaryIO, arrays: Arrays) -> None:
         for name in sorted(arrays):
             info = zipfile.ZipInfo(f"{name}.npy")
             with archive.open(info, "w", force_zip64=True) as member:
-                npy.write_array(member, np.asarray(arrays[name]), version=(1, 0), allow_pickle=False)
+                npy.write_array(
+                    member, np.asarray(arrays[name], order="C"), version=(1, 0), allow_pickle=False
+                )
 
 
 def read_npz(path: Path, expected: Mapping[str, tuple[str, tuple[int, ...]]]) -> dict[str, np.ndarray]:
@@ -63,7 +65,12 @@ def _read(
 def _header(member: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     if npy.read_magic(member) != (1, 0):
         raise InvalidObject("not a version 1.0 .npy member")
-    shape, fortran, dtype = npy.read_array_header_1_0(member)
+    try:
+        shape, fortran, dtype = npy.read_array_header_1_0(member)
+    except (
+        Exception
+    ) as error:  # numpy reads it as Python source: of damaged bytes that raises whatever a compiler may
+        raise InvalidObject(f"a .npy header that is none: {error}") from error
     return shape, bool(fortran and len(shape) > 1), dtype
 
 

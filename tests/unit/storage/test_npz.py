@@ -95,3 +95,23 @@ def test_other_arrays_shapes_and_compression_are_refused(tmp_path: Path) -> None
     np.savez_compressed(path, a=np.arange(3))
     with pytest.raises(InvalidObject, match="compressed"):
         read_npz(path, {"a": ("int64", (3,))})
+
+
+def test_the_order_of_an_array_in_memory_does_not_matter(tmp_path: Path) -> None:
+    rows = np.arange(12, dtype=np.int64).reshape(3, 4)
+    columns = np.asfortranarray(rows)
+    assert encoded({"a": columns}) == encoded({"a": rows})
+    (tmp_path / "a.npz").write_bytes(encoded({"a": columns}))
+    assert np.array_equal(read_npz(tmp_path / "a.npz", expected({"a": columns}))["a"], rows)
+
+
+@pytest.mark.parametrize("damage", [b"{'descr': '<i8', (", b"\0", b"[" * 117, b"'" * 3])
+def test_a_damaged_header_of_an_array_is_said_to_be_one(tmp_path: Path, damage: bytes) -> None:
+    """numpy reads it as Python source. A large array's member is not checked by its CRC."""
+    arrays = {"a": np.zeros(npz.MMAP_FROM, dtype=np.uint8)}
+    body = bytearray(encoded(arrays))
+    at = body.index(b"{'descr'")
+    body[at : at + len(damage)] = damage
+    (tmp_path / "a.npz").write_bytes(body)
+    with pytest.raises(InvalidObject, match="header"):
+        read_npz(tmp_path / "a.npz", expected(arrays))
