@@ -168,8 +168,13 @@ class Batch:
             return
         try:
             job.out = outputs.place(job.out, run.manifest)
+            before = outputs.run_shown(job.out)
             outputs.deliver(self.machine.store, run.manifest, run.files, job.out, run.video_href)
             job.delivered = True
+            if before not in (None, run.request.run_id):
+                self.view.note(
+                    f"{job.video.title}: {job.out} shows this run now; the one before is kept: kadr show {before}"
+                )
         except Interrupted:
             raise
         except KadrError as error:

@@ -20,7 +20,7 @@ from cli.again import command_of
 from cli.compose import Machine
 from cli.holding import held
 from cli.sources import Video, path_of, shown
-from cli.summary import found_in
+from cli.summary import found_in, in_words
 from cli.tables import print_json, print_table
 from cli.text import printable
 from cli.tracker import clock
@@ -253,7 +253,7 @@ def _print(run: Mapping[str, Any]) -> None:
     epoch = f", epoch {run['epoch']}" if run["epoch"] > 1 else ""
     print(f"run {run['run_id']}, profile {run['profile']}, asked {when(run['created_ms'])}{epoch}")
     if run["found"]:
-        print("found " + ", ".join(f"{n} {kind}" for kind, n in run["found"].items()))
+        print(f"found {in_words(run['found'], True)}")
     print()
     headers = ("component", "stage", "state", "tasks", "computed", "cached", "seconds", "made")
     rows = [_row(name, c) for name, c in run["components"].items()]

@@ -13,9 +13,14 @@ from cli.text import printable
 from cli.tracker import clock
 from kadr.contracts.errors import Interrupted, InvalidObject
 from kadr.contracts.profile import part_asked
+from kadr.contracts.run import RunStatus
 
 if TYPE_CHECKING:
     from cli.analyze import Job
+
+
+KINDS = ("captions", "shots", "scenes", "speakers", "sounds", "texts", "objects", "faces", "tags", "passages")
+"""Lists of an ``insights.json`` that are counted, beside the words."""
 
 
 def summarise(jobs: Sequence[Job], seconds: float, as_json: bool) -> None:
@@ -88,9 +93,14 @@ def _found(job: Job) -> dict[str, int]:
 def found(insights: Mapping[str, Any]) -> dict[str, int]:
     """How many of each kind an ``insights.json`` has."""
     words = sum(len(segment["words"]) for segment in insights.get("transcript", ()))
-    kinds = ("shots", "scenes", "speakers", "texts", "objects", "faces", "passages")
-    counts = {kind: len(insights[kind]) for kind in kinds if insights.get(kind)}
+    counts = {kind: len(insights[kind]) for kind in KINDS if insights.get(kind)}
     return {**({"words": words} if words else {}), **counts}
+
+
+def in_words(counts: Mapping[str, int], ended_well: bool) -> str:
+    """``counts`` in words; where nothing was to be counted (as in loudness), the report says what there is."""
+    said = ", ".join(f"{n} {kind if n != 1 else kind[:-1]}" for kind, n in counts.items())
+    return said or ("nothing that is counted: the report has what there is" if ended_well else "nothing")
 
 
 def _part(row: Mapping[str, Any]) -> dict[str, str]:
@@ -114,11 +124,10 @@ def _print(row: Mapping[str, Any]) -> None:
     if "error" in row:
         console.print(Text(printable(f"  {row['error']}")))
         return
-    counts = ", ".join(f"{n} {kind if n != 1 else kind[:-1]}" for kind, n in row["found"].items())
     media = _length_ms(row) / 1000
     speed = f" ({media / row['seconds']:.1f}× realtime)" if media and row["tasks"]["computed"] else ""
     cells = {
-        "found": counts or "nothing",
+        "found": in_words(row["found"], row["status"] == RunStatus.COMPLETE),
         **_part(row),
         "took": f"{row['seconds']:.1f} s{speed}; {row['tasks']['computed']} of {row['tasks']['in_all']} tasks computed",
         **{name: reason for name, reason in row["missing"].items() if name not in row["blocked"]},
