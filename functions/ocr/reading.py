@@ -16,7 +16,7 @@ from rapidocr.ch_ppocr_det.utils import DBPostProcess
 from rapidocr.ch_ppocr_rec.utils import CTCLabelDecode
 from rapidocr.utils.process_img import get_rotate_crop_image
 
-from functions.ocr.boxes import Region, bounds, box_iou, touching
+from functions.ocr.boxes import Region, bounds, box_iou, joined, touching
 from functions.ocr.gate import change_at
 from kadr.contracts.model import Model, Models
 
@@ -57,18 +57,25 @@ class Reader:
         return self._counting(Line(*self.recognise(bgr, quad), quad) for quad in self.detect(bgr))
 
     def reread(
-        self, image: np.ndarray, known: Sequence[Line], change: np.ndarray, threshold: float, region: Region
+        self,
+        image: np.ndarray,
+        known: Sequence[Line],
+        change: np.ndarray,
+        threshold: float,
+        regions: Sequence[Region],
     ) -> list[Line]:
-        """The lines of a frame that differs only inside ``region`` from the one in which ``known`` was read.
+        """The lines of a frame that differs only inside ``regions`` from the one in which ``known`` was read.
 
-        A line in it is recognised again only if ``change`` (see ``gate.edge_change``) exceeds ``threshold`` there.
+        A line in one is recognised again only if ``change`` (see ``gate.edge_change``) exceeds ``threshold`` there.
         """
         bgr = np.ascontiguousarray(image[..., ::-1])
-        touched = touching(bounds(quads_of(known)), region)
+        boxes = bounds(quads_of(known))
+        touched = np.any([touching(boxes, region) for region in regions], axis=0)
         lines = [line for line, inside in zip(known, touched, strict=True) if not inside]
-        still = [line for line in known if change_at(change, line.quad) <= threshold]
-        for quad in self.detect(bgr, region):
-            lines.append(self._line(bgr, quad, still if change_at(change, quad) <= threshold else []))
+        still = [line for line, box in zip(known, boxes, strict=True) if change_at(change, box) <= threshold]
+        for quad in (quad for region in regions for quad in self.detect(bgr, region)):
+            unchanged = change_at(change, bounds(quad)) <= threshold
+            lines.append(self._line(bgr, quad, still if unchanged else []))
         return self._counting(lines)
 
     def detect(self, bgr: np.ndarray, region: Region | None = None) -> np.ndarray:
@@ -80,7 +87,9 @@ class Reader:
         part = bgr[top:bottom, left:right]
         small = cv2.resize(part, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         quads, _ = self._boxes(_run(self._detector, _planes(small)), part.shape[:2])
-        return np.asarray(quads, dtype=np.float32).reshape(-1, 4, 2) + np.array([left, top], dtype=np.float32)
+        return joined(
+            np.asarray(quads, dtype=np.float32).reshape(-1, 4, 2) + np.array([left, top], dtype=np.float32)
+        )
 
     def recognise(self, bgr: np.ndarray, quad: np.ndarray) -> tuple[str, float]:
         """Text and mean character score of one line, by CTC (Graves et al. 2006).

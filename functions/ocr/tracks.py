@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
@@ -20,6 +21,8 @@ MIN_IOU = 0.3
 MIN_SIMILARITY = 0.6
 SURE = 0.9
 """Readings at least this sure that differ in their digits are different texts ("Step 1", "Step 2")."""
+SAME_SIMILARITY = 0.85
+"""Sure readings that are less alike are different texts: slides in one pattern, one after the other."""
 TAKEN_IOU = 0.5
 MIN_MOVING_LENGTH = 4
 MAX_SHIFT_HEIGHTS = 12
@@ -54,7 +57,8 @@ def build_tracks(lines: Lines, step_ms: int, bounds_ms: tuple[int, int]) -> Trac
     A track spans its first to its last frame, extended by half a step on either side (where between two frames a text came or
     went is unknown) and cut to ``bounds_ms``.
     """
-    groups = _ordered(lines, link(lines, max(step_ms, 1)))
+    linked = link(lines, max(step_ms, 1))
+    groups = _ordered(lines, [text for members in linked for text in told_apart(lines, members)])
     of_line = np.zeros(len(lines.texts), dtype=np.int32)
     for number, members in enumerate(groups):
         of_line[members] = number
@@ -70,6 +74,29 @@ def build_tracks(lines: Lines, step_ms: int, bounds_ms: tuple[int, int]) -> Trac
         quads=lines.quads[[index for index, _ in best]].reshape(-1, 4, 2),
         texts=[lines.texts[index] for index, _ in best],
     )
+
+
+def told_apart(lines: Lines, members: Sequence[int]) -> list[list[int]]:
+    """One track's lines, cut where another text begins: at a sure reading unlike the last sure one, and like the next.
+
+    What is unlike both, as in the middle of a dissolve, is a misreading.
+    """
+    sure = [i for i in members if lines.scores[i] >= SURE]
+    begins = []
+    known = sure[:1]
+    for index, after in pairwise(sure):
+        if _same(lines, known[-1], index):
+            known.append(index)
+        elif _same(lines, index, after):
+            begins.append(index)
+            known.append(index)
+    return [list(group) for group in np.split(members, np.searchsorted(members, begins))]
+
+
+def _same(lines: Lines, a: int, b: int) -> bool:
+    """Are two readings of one text? One may hold the other: a text grows, or something covers its end."""
+    one, other = _plain(lines.texts[a]), _plain(lines.texts[b])
+    return one in other or other in one or Levenshtein.normalized_similarity(one, other) >= SAME_SIMILARITY
 
 
 def consensus(lines: Lines, members: Sequence[int]) -> tuple[int, float]:

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
-from functions.ocr.boxes import bounds, box_iou, touching
+from functions.ocr.boxes import bounds, box_iou, joined, touching
 from functions.ocr.component import OCR, OcrParams, merge_ocr, ocr
-from functions.ocr.gate import changed_region, edge_change, edges
+from functions.ocr.gate import edge_change, edges, regions_to_read
 from functions.ocr.tracks import Lines, build_tracks
 from inference.registry import Registry
 from kadr.contracts.artifact import Artifact
@@ -189,23 +189,49 @@ def test_text_that_fades_in_beside_a_moving_thing_is_found(models: Models) -> No
 
 @settings(max_examples=50, deadline=None)
 @given(
-    st.lists(st.tuples(st.integers(0, 199), st.integers(0, 299)), min_size=1, max_size=4),
-    st.lists(st.tuples(st.floats(0, 250), st.floats(0, 180)), max_size=6),
+    st.lists(st.tuples(st.integers(0, 390), st.integers(0, 590)), min_size=1, max_size=4),
+    st.lists(st.tuples(st.floats(0, 550), st.floats(0, 380)), max_size=6),
 )
-def test_the_changed_region_holds_all_change_and_cuts_no_line(
+def test_regions_hold_all_change_that_may_be_text_and_neither_cut_lines_nor_overlap(
     changed: list[tuple[int, int]], lines: list[tuple[float, float]]
 ) -> None:
-    change = np.zeros((200, 300), dtype=np.float32)
+    change, outline = np.zeros((400, 600), dtype=np.float32), np.zeros((400, 600), dtype=np.uint8)
     for row, column in changed:
         change[row, column] = 5.0
+        outline[row : row + 9, column : column + 9] = 200
     boxes = np.array([[x, y, x + 50, y + 20] for x, y in lines]).reshape(-1, 4)
-    left, top, right, bottom = changed_region(change, 4.0, boxes)
-    assert all(top <= row < bottom and left <= column < right for row, column in changed)
-    for x1, y1, x2, y2 in boxes[touching(boxes, (left, top, right, bottom))]:
-        assert left <= x1
-        assert top <= y1
-        assert right >= min(x2, 300)
-        assert bottom >= min(y2, 200)
+    regions = regions_to_read(change, outline, 4.0, boxes)
+    for row, column in changed:
+        assert (
+            sum(top <= row < bottom and left <= column < right for left, top, right, bottom in regions) == 1
+        )
+    for region in regions:
+        left, top, right, bottom = region
+        for x1, y1, x2, y2 in boxes[touching(boxes, region)]:
+            assert left <= x1
+            assert top <= y1
+            assert right >= min(x2, 600)
+            assert bottom >= min(y2, 400)
+
+
+def test_what_became_flat_is_not_read_but_text_that_was_there_is_looked_for() -> None:
+    change, flat = np.zeros((400, 600), dtype=np.float32), np.zeros((400, 600), dtype=np.uint8)
+    change[100:120, 100:200] = 50.0
+    assert regions_to_read(change, flat, 4.0, np.zeros((0, 4))) == []
+    was_there = np.array([[150.0, 90.0, 300.0, 130.0], [400.0, 300.0, 500.0, 320.0]])
+    assert regions_to_read(change, flat, 4.0, was_there) == [(150, 90, 300, 130)]
+
+
+def test_changes_far_apart_are_read_apart(models: Models) -> None:
+    logo: Text = (20, 10, "KADR", 20)
+    before, after = (picture(logo, (430, 300, f"slide {n} of 12", 22)) for n in (3, 4))
+    change = edge_change(edges(before), edges(after))
+    (region,) = regions_to_read(change, edges(after), 4.0, np.zeros((0, 4)))
+    assert region[0] > 300
+    assert region[1] > 150
+    assert spans(read([before, before, after, after], models)) == {
+        "KADR": (0, 3500), "slide 3 of 12": (0, 1500), "slide 4 of 12": (1500, 3500)
+    }  # fmt: skip
 
 
 def test_the_same_frames_give_the_same_bytes(models: Models) -> None:
@@ -322,6 +348,40 @@ def test_one_missed_frame_does_not_end_a_track_but_two_do() -> None:
 def test_a_text_that_takes_the_place_of_another_ends_it() -> None:
     lines = at((0, 0, "alpha", 0.99), (1000, 0, "bravo", 0.99), (2000, 0, "alpha", 0.99))
     assert build_tracks(lines, 1000, (0, 3000)).texts == ["alpha", "bravo", "alpha"]
+
+
+@pytest.mark.parametrize("unsure", [0.95, 0.7])
+def test_slides_of_nearly_one_wording_are_texts_of_their_own(unsure: float) -> None:
+    first, second = "sido autenticado. Por favor ingrese", "de agente. Por favor ingrese"
+    lines = at(
+        (0, 0, first, 0.97), (1000, 0, first, unsure), (2000, 1, second, 0.98), (3000, 1, second, 0.98)
+    )
+    tracks = build_tracks(lines, 1000, (0, 4000))
+    assert tracks.texts == [first, second]
+    assert (tracks.start_ms.tolist(), tracks.end_ms.tolist()) == ([0, 1500], [1500, 3500])
+
+
+def test_a_misreading_between_alike_readings_and_a_text_that_grows_are_no_new_texts() -> None:
+    once = at(
+        (0, 0, "Welcome aboard", 0.98),
+        (1000, 0, "Welcome abroad we", 0.92),
+        (2000, 0, "Welcome aboard", 0.98),
+    )
+    assert build_tracks(once, 1000, (0, 3000)).texts == ["Welcome aboard"]
+    grown = at(*((1000 * i, 0, "a line that grows"[: 11 + 3 * (i // 2)], 0.98) for i in range(6)))
+    assert build_tracks(grown, 1000, (0, 6000)).texts == ["a line that grows"]
+
+
+def test_pieces_of_a_line_are_joined_and_lines_below_or_apart_are_not() -> None:
+    def quad(x1: int, y1: int, x2: int, y2: int) -> list[tuple[int, int]]:
+        return [(x1, y1), (x2, y1), (x2, y2), (x1, y2)]
+
+    word, rest, below = quad(98, 572, 169, 618), quad(159, 567, 393, 621), quad(99, 616, 392, 649)
+    apart, column = quad(420, 570, 600, 620), quad(380, 400, 410, 640)
+    found = joined(np.array([word, rest, below, apart, column], dtype=np.float32))
+    expected = [quad(98, 567, 393, 621), below, apart, column]
+    assert sorted(found.tolist()) == sorted(np.array(expected, dtype=float).tolist())
+    assert joined(np.zeros((0, 4, 2), np.float32)).shape == (0, 4, 2)
 
 
 def test_box_iou_of_quads() -> None:
