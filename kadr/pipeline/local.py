@@ -89,7 +89,7 @@ class Coordinator:
                 active = [run for run in active if not run.finished]
                 if active:
                     self._listen(active)
-                if self.stopping and (waiting or active):
+                if self.stopping and any(not run.finished for run in (*waiting, *active)):
                     raise Interrupted
         finally:
             self.running = False
@@ -175,7 +175,12 @@ class Coordinator:
         if len(found) < len(spec.wanted):
             run.missed[task.name] = spec
             return
-        self._keep(run, record_cached(self.store, spec, found), spec)
+        try:
+            record = record_cached(self.store, spec, found)
+        except ObjectMissing:  # it was garbage until now, and went this moment
+            run.missed[task.name] = spec
+            return
+        self._keep(run, record, spec)
 
     def _keep(self, run: LocalRun, record: Record, spec: TaskSpec) -> None:
         run.objects[layout.record_ok(spec.epoch, spec.task, spec.key, record.digest)] = record
