@@ -57,8 +57,12 @@ fmt: $(READY) ## format the code
 bench: weights ## a ten-minute video: speed, where the time goes, chunked against unchunked
 	$(BIN)/python tests/bench/long_video.py
 
-fuzz: $(READY) ## damaged files of every container through the front door (N=2500), then our own formats
-	$(BIN)/python tests/fuzz/run.py $(N) $(if $(SEED),--seed $(SEED))
+fuzz: $(READY) $(VENV)/fuzz ## damaged files of every container through the front door (N=2500), then our own formats
+	PYTHONPATH=$(VENV)/fuzz $(BIN)/python tests/fuzz/run.py $(N) $(if $(SEED),--seed $(SEED))
+
+# Apart from the other packages: it has wheels for Linux on x86-64 only.
+$(VENV)/fuzz: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --target $@ 'atheris>=3,<4'
 
 lock: $(READY) ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --group dev --override overrides.txt \

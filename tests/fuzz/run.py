@@ -1,8 +1,9 @@
-"""`make fuzz`: whole and mutated files of every container through the front door.
+"""`make fuzz`: mutated files of every container through the front door, then Kadr's own formats under a coverage-guided fuzzer.
 
-    python tests/fuzz/run.py [N] [--seed SEED] [--first FIRST] [--folder FOLDER]
+    python tests/fuzz/run.py [N] [--seed SEED] [--first FIRST] [--seconds S] [--only FORMATS] [--folder FOLDER]
 
-A whole file must be accepted; a mutant accepted or refused with a reason. What is neither is kept in FOLDER, and the exit is 1.
+A whole file must be accepted, a mutant accepted or refused with a reason; a reader of our formats may raise only what it
+documents. What does otherwise is kept in FOLDER, and the exit is 1.
 """
 
 from __future__ import annotations
@@ -10,9 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import queue
+import re
+import shutil
+import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +30,13 @@ from rich.table import Table
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from tests.fuzz.formats import TARGETS  # noqa: E402
 from tests.fuzz.front_door import ACCEPTED, FAILURE, VERDICTS, Door, Outcome, scratch  # noqa: E402 - runs from anywhere
 from tests.fuzz.mutations import Mutant, mutant  # noqa: E402
 from tests.fuzz.seeds import all_made  # noqa: E402
 
 WORKERS = 2
+_COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
 @dataclass(frozen=True)
@@ -88,26 +95,68 @@ class Fuzzer:
 
 
 def main() -> None:
-    """Try the whole seeds, then N mutants."""
-    given = _arguments()
+    """Try the whole seeds, N mutants, and each of our formats for S seconds."""
+    given, console = _arguments(), Console()
+    well = front_door(given, console) if given.count else True
+    seconds = max(1, min(30, given.count // 80)) if given.seconds is None else given.seconds
+    names = given.only.split(",") if given.only else list(TARGETS)
+    if seconds:
+        well = formats(console, names, seconds, given.folder) and well
+    sys.exit(not well)
+
+
+def front_door(given: argparse.Namespace, console: Console) -> bool:
+    """Whether all files were accepted or refused as they should be."""
     found: list[Tried] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with tempfile.TemporaryDirectory(dir=scratch(), prefix="kadr-fuzz-") as work:
         fuzzer = Fuzzer(given.seed, given.folder, [Path(work) / str(n) for n in range(WORKERS)])
         which = [*fuzzer.whole, *range(given.first, given.first + given.count)]
-        with Progress(*columns, console=Console(stderr=True)) as bar, ThreadPoolExecutor(WORKERS) as pool:
+        with Progress(*_COLUMNS, console=Console(stderr=True)) as bar, ThreadPoolExecutor(WORKERS) as pool:
             line = bar.add_task("front door", total=len(which))
             for tried in pool.map(fuzzer.tried, which):
                 found.append(tried)
                 failures = sum(t.failed for t in found)
                 bar.update(line, advance=1, description=f"front door, {failures} failures")
         fuzzer.close()
-    console = Console()
     console.print(_by_container(found))
     console.print(_by_reason(found))
     _extremes(console, found)
     _failures(console, found, given.folder)
-    sys.exit(any(t.failed for t in found))
+    return not any(t.failed for t in found)
+
+
+def formats(console: Console, names: Sequence[str], seconds: int, folder: Path) -> bool:
+    """Whether no reader raised what it does not document. Each is fuzzed for so many ``seconds``."""
+    shutil.rmtree(folder / "broken", ignore_errors=True)
+    table = Table(
+        "format", "runs", "edges covered", "inputs kept", "ways to break it", title=f"{seconds} s each"
+    )
+    well = True
+    with Progress(*_COLUMNS, console=Console(stderr=True)) as bar, ThreadPoolExecutor(WORKERS) as pool:
+        line = bar.add_task("formats", total=len(names))
+        for name, code, words in pool.map(lambda name: _guided(name, seconds, folder), names):
+            bar.update(line, advance=1)
+            broken = sorted((folder / "broken" / name).glob("*.txt"))
+            runs = re.findall(r"stat::number_of_executed_units: (\d+)", words) or ["?"]
+            edges, kept = (re.findall(r"cov: (\d+) ft: \d+ corp: (\d+)", words) or [("?", "?")])[-1]
+            table.add_row(name, runs[0], edges, kept, str(len(broken)))
+            for path in broken:
+                console.print(path.with_suffix(""), path.read_text().splitlines()[-1], markup=False)
+            if code != 0:
+                console.print(f"{name} ended with code {code}: {words[-1000:]}", markup=False)
+            well = well and not broken and code == 0
+    console.print(table)
+    return well
+
+
+def _guided(name: str, seconds: int, folder: Path) -> tuple[str, int, str]:
+    limits = (f"-max_total_time={seconds}", "-rss_limit_mb=3000", "-timeout=10", "-max_len=20000")
+    slow = folder / "broken" / name / "slow-"
+    slow.parent.mkdir(parents=True, exist_ok=True)
+    options = (*limits, "-print_final_stats=1", f"-artifact_prefix={slow}")
+    command = [sys.executable, str(Path(__file__).with_name("guided.py")), name, str(folder), *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace", check=False)
+    return name, done.returncode, done.stdout + done.stderr
 
 
 def _arguments() -> argparse.Namespace:
@@ -119,6 +168,8 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=1, help="another row of mutants (1)")
     parser.add_argument("--first", type=int, default=0, help="number of the first mutant (0)")
+    parser.add_argument("--seconds", type=int, help="for each of our formats (N / 80, at most 30; 0: none)")
+    parser.add_argument("--only", metavar="FORMATS", help="these of our formats, comma-separated")
     parser.add_argument(
         "--folder", type=Path, default=user_cache_path("kadr") / "fuzz", help="for what failed"
     )
