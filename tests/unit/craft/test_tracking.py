@@ -62,6 +62,37 @@ def test_classes_and_looks_do_not_mix() -> None:
     assert len(groups(detections(*walk(frames=3), *other))) == 2
 
 
+def shade(degrees: float) -> np.ndarray:
+    """A look whose likeness to another is the cosine of the angle between them."""
+    angle = np.radians(degrees)
+    halves = np.array([np.cos(angle), np.sin(angle)])
+    return np.repeat((100 * halves).round().astype(np.uint8), LENGTH // 2)
+
+
+def test_things_that_meet_and_turn_back_are_told_apart_by_their_looks() -> None:
+    lefts, rights = (4, 36, 68, 100, 68, 36, 4), (226, 194, 162, 130, 162, 194, 226)
+    one = [(i * STEP_MS, (x, 0, x + 100, 200), 0.8, 0, shade(0)) for i, x in enumerate(lefts)]
+    two = [(i * STEP_MS, (x, 0, x + 100, 200), 0.8, 0, shade(30)) for i, x in enumerate(rights)]
+    found = detections(*one, *two)
+    looks = [{int(found.looks[i, 0]) for i in group} for group in groups(found)]
+    assert looks == [{100}, {87}]
+
+
+def test_a_thing_that_was_hidden_bit_by_bit_is_known_again() -> None:
+    hidden = [0, 0, 30, 60, 0, 0]
+    seen = [
+        (t, box, score, label, shade(angle))
+        for (t, box, score, label, _), angle in zip(walk(speed=10, frames=6), hidden, strict=True)
+    ]
+    assert groups(detections(*seen)) == [list(range(6))]
+
+
+def test_a_track_goes_where_it_went_over_several_steps_not_where_one_jittering_box_points() -> None:
+    steady, (last,) = walk(speed=90, frames=4), walk(x=320, frames=1, start=4)
+    (later,) = walk(x=630, frames=1, start=7)
+    assert groups(detections(*steady, last, later)) == [list(range(6))]
+
+
 def test_a_track_outlives_a_short_gap_only() -> None:
     missed = GAP_MS // STEP_MS - 1
     assert len(groups(detections(*walk(frames=3), *walk(frames=3, start=3 + missed)))) == 1
