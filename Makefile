@@ -61,7 +61,7 @@ fuzz: $(READY) $(VENV)/fuzz ## damaged files of every container through the fron
 	PYTHONPATH=$(VENV)/fuzz $(BIN)/python tests/fuzz/run.py $(N) $(if $(SEED),--seed $(SEED))
 
 # Apart from the other packages: it has wheels for Linux on x86-64 only.
-$(VENV)/fuzz: $(READY)
+$(VENV)/fuzz: | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --target $@ 'atheris>=3,<4'
 
 lock: $(READY) ## resolve requirements.lock anew from pyproject.toml (needs uv)

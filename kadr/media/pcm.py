@@ -11,6 +11,7 @@ from typing import Any
 import av.error
 import numpy as np
 from av.audio.frame import AudioFrame
+from av.audio.layout import AudioLayout
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
@@ -121,11 +122,10 @@ class _Listener:
             except av.error.FFmpegError:
                 self._errors += 1
                 continue
-            for frame in found:
-                if is_custom(frame.layout):
-                    # What a decoder lists itself would be freed with the frame and with its layout: so never with the latter.
-                    ctypes.pythonapi.Py_IncRef(ctypes.py_object(frame.layout))
-                yield frame
+            for layout in (f.layout for f in found if is_custom(f.layout)):
+                # A list that the decoder itself made would be freed with its frame and with its layout: so never with the latter.
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(layout))
+            yield from found
 
     def take(self, frame: AudioFrame) -> bool:
         """Hear ``frame``; True when the end of what is wanted has been reached."""
@@ -176,19 +176,14 @@ class _Shape:
 
     def __init__(self, first: AudioFrame, rate: int) -> None:
         self.channels = first.layout.nb_channels
-        self.layout = f"{self.channels} channels" if is_custom(first.layout) else first.layout.name
+        self.layout = _named(first.layout)
         self._rate = rate
         self._other: AudioResampler | None = None
         self._other_key: tuple[str, int, str] | None = None
 
     def floats(self, frame: AudioFrame) -> Iterator[tuple[np.ndarray[Any, Any], int | None]]:
         """(float32 [C, N], time stamp) of what ``frame`` holds."""
-        name = (
-            self.layout
-            if is_custom(frame.layout) and frame.layout.nb_channels == self.channels
-            else frame.layout.name
-        )
-        key = (name, frame.sample_rate, frame.format.name)
+        key = (_named(frame.layout), frame.sample_rate, frame.format.name)
         legible = not frame.format.is_planar or frame.layout.nb_channels <= _PLANES
         if key[:2] == (self.layout, self._rate) and legible:
             yield _as_float(frame), frame.pts
@@ -271,6 +266,10 @@ class _Mixer:
     def _keep(self, frames: list[AudioFrame]) -> None:
         for frame in frames:
             self._blob.append(frame.to_ndarray().reshape(-1))
+
+
+def _named(layout: AudioLayout) -> str:
+    return f"{layout.nb_channels} channels" if is_custom(layout) else layout.name
 
 
 def _as_float(frame: AudioFrame) -> np.ndarray[Any, Any]:
