@@ -66,7 +66,7 @@ def test_several_videos(videos: Path, tmp_path: Path, columns: int) -> None:
     code, lines = on_terminal(columns, "analyze", *named, *only, home=tmp_path / "home")
     assert code == 1  # one is empty
     assert max(map(len, lines)) <= columns
-    assert any("empty.mp4 is empty (0 bytes)" in line for line in lines)
+    assert any("(0 bytes)" in line for line in lines)  # a long path before it may be wrapped anywhere
     assert "twin.mp4: the same video as 0.mp4" in lines
     assert sum(": complete (" in line for line in lines) == 7
     waiting = [line for line in lines if "waiting (new)" in line]
