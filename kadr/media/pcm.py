@@ -26,6 +26,8 @@ from kadr.media.source import is_custom, open_container, packets
 _TOLERANCE_MS = 40
 """Time stamps may disagree with the count of samples by so much before silence is filled in or samples are dropped."""
 _RATES = (8_000, 192_000)
+_HIGHEST_RATE = 3_000_000
+"""Sound is sampled less often (DSD512 comes as 2.8 MHz); a resampler's filter from billions a second takes gigabytes."""
 _MIXABLE_CHANNELS = 8
 _PLANES = 7
 """Channels that PyAV can hand over as a plane each: from eight on, 18.1 runs past the end of FFmpeg's list of them."""
@@ -129,6 +131,9 @@ class _Listener:
 
     def take(self, frame: AudioFrame) -> bool:
         """Hear ``frame``; True when the end of what is wanted has been reached."""
+        if not 0 < frame.sample_rate <= _HIGHEST_RATE:
+            self._errors += 1
+            return False
         if self._shape is None:
             self._shape = _Shape(frame, self._rate)
         try:

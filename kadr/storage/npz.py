@@ -41,25 +41,33 @@ def read_npz(path: Path, expected: Mapping[str, tuple[str, tuple[int, ...]]]) ->
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             if set(members) != set(expected):
                 raise InvalidObject(f"{path.name} holds {sorted(members)}, expected {sorted(expected)}")
-            arrays = {name: _read(path, archive, members[name], *expected[name]) for name in expected}
+            arrays = {
+                n: _read(path, archive, members[n], _dtype(d), shape) for n, (d, shape) in expected.items()
+            }
     except (zipfile.BadZipFile, ValueError, OSError, EOFError, struct.error, NotImplementedError) as error:
         raise InvalidObject(f"{path.name} is damaged: {error}") from error
     return arrays
 
 
 def _read(
-    path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, dtype: str, shape: tuple[int, ...]
+    path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, dtype: np.dtype[Any], shape: tuple[int, ...]
 ) -> np.ndarray:
     if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
         raise InvalidObject(f"{path.name}: member {info.filename} is compressed or encrypted")
     with archive.open(info) as member:
         found = _header(member)
-        if found != (shape, False, np.dtype(dtype)):
+        if found != (shape, False, dtype):
             raise InvalidObject(f"{path.name}: {info.filename} is {found}, expected {dtype} {shape}")
         if info.file_size < MMAP_FROM:
-            return _exact(member.read(), np.dtype(dtype), shape)
+            return _exact(member.read(), dtype, shape)
         start = _data_offset(path, info) + member.tell()
     return np.memmap(path, dtype=dtype, mode="r", offset=start, shape=shape)
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    if name not in np.sctypeDict:
+        raise InvalidObject(f"{name!r} is no type of an array's elements")
+    return np.dtype(name)
 
 
 def _header(member: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

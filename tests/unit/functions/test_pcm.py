@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from functions.pcm.component import LEVELS, PCM, PcmParams, pcm
 from kadr.contracts.artifact import Artifact
-from kadr.contracts.errors import InvalidProfile
+from kadr.contracts.errors import InvalidProfile, VideoUnreadable
 from kadr.media.audio import PcmStream
 from kadr.media.source import FileSource
 from tests.fuzz.seeds import Recipe, labelled, made
@@ -165,6 +166,14 @@ def test_channels_that_are_listed_one_by_one(tmp_path: Path, labels: tuple[int, 
     sound, levels = heard(FileSource(path))
     assert levels.payload["channels"] == 2
     assert tone_hz(sound["samples"][1600:12_800]) == pytest.approx(440, abs=3)
+
+
+def test_a_rate_that_no_sound_has_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "a.caf"
+    whole = made(Recipe("caf", None, "pcm_s16be"))
+    path.write_bytes(whole.replace(struct.pack(">d", 32_000), struct.pack(">d", 2e9), 1))
+    with pytest.raises(VideoUnreadable, match="damaged"):
+        heard(FileSource(path))
 
 
 def test_spatial_sound(tmp_path: Path) -> None:

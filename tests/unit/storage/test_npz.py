@@ -115,3 +115,10 @@ def test_a_damaged_header_of_an_array_is_said_to_be_one(tmp_path: Path, damage: 
     (tmp_path / "a.npz").write_bytes(body)
     with pytest.raises(InvalidObject, match="header"):
         read_npz(tmp_path / "a.npz", expected(arrays))
+
+
+@pytest.mark.parametrize("dtype", ["int28", "", "O", "i4,i4", "not a type"])
+def test_a_type_that_is_none_is_refused(tmp_path: Path, dtype: str) -> None:
+    (tmp_path / "a.npz").write_bytes(encoded({"a": np.zeros(3)}))
+    with pytest.raises(InvalidObject):
+        read_npz(tmp_path / "a.npz", {"a": (dtype, (3,))})
