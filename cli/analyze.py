@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 
 import click
@@ -15,15 +16,18 @@ from cli.compose import Machine, Question
 from cli.crash import unforeseen
 from cli.holding import hold
 from cli.options import Choice, given, profile_options
-from cli.progress import Bars, JsonLines, Lines, View
+from cli.progress import Bars, JsonLines, Lines, OneAtATime, View
 from cli.sources import Video, resolve
 from cli.stopping import Stoppable
 from cli.summary import summarise
 from kadr.contracts.errors import Interrupted, KadrError
 from kadr.contracts.run import RunStatus
 from kadr.pipeline.admission import Admitted, Asked, admit, identify
-from kadr.pipeline.local import Event
+from kadr.pipeline.arriving import Arriving
+from kadr.pipeline.local import Coordinator, Event
 from kadr.pipeline.localrun import LocalRun
+from kadr.pipeline.spec import SourceRef
+from kadr.storage import layout
 from kadr.storage.claims import Claim
 
 EXIT_PARTIAL, EXIT_FAILED = 3, 1
@@ -69,7 +73,7 @@ def command(
     question = machine.question(profile)
     machine.require_weights(question)
     machine.check_store()
-    view: View = JsonLines() if as_json else Bars() if sys.stderr.isatty() else Lines()
+    view = OneAtATime(JsonLines() if as_json else Bars() if sys.stderr.isatty() else Lines())
     started = time.monotonic()
     with view:
         found = resolve(videos, machine.fetcher(profile, view.note))
@@ -92,16 +96,14 @@ class Batch:
     view: View
     jobs: Sequence[Job]
     claims: dict[str, Claim] = field(default_factory=dict)
-    """By run: of those at work now, which are few however long the batch; each is an open file."""
+    """By run: of those at work now or next, which are few however long the batch; each is an open file."""
 
     def work(self, cores: int | None) -> None:
         """Bring every job to its end. Raises Interrupted; any other trouble is its own job's."""
         coordinator = self.machine.coordinator(self._event, self.view.note, cores)
         try:
             with Stoppable(coordinator):
-                for job in self.jobs:
-                    self._admit(job)
-                coordinator.run([j.run for j in self.jobs if j.run is not None])
+                coordinator.run(Arriving(partial(self._ready, i, coordinator) for i in range(len(self.jobs))))
         finally:
             for run_id in list(self.claims):
                 self._let_go(run_id)
@@ -110,39 +112,66 @@ class Batch:
                 job.error = job.error or _error_of(job.run)
                 job.seconds += job.run.ended - (job.began or job.run.ended)
 
-    def _admit(self, job: Job) -> None:
-        began = time.monotonic()
+    def _ready(self, place: int, coordinator: Coordinator) -> LocalRun | None:
+        """Admit a job, in a thread of the coordinator's: large files are read while those before them are analysed."""
+        job, began = self.jobs[place], time.monotonic()
+        self._expect(place)
+
+        def reading(fraction: float) -> None:
+            if coordinator.stopping:
+                raise Interrupted
+            self.view.hashing(job.video.title, fraction)
+
         try:
-            job.run = self._admitted(job)
+            job.run = self._admitted(job, reading)
         except Interrupted:
             raise
         except Exception as error:
             job.error = error if isinstance(error, KadrError) else unforeseen(error)
             self.view.failed(job.video.title, job.error)
+        self._expect(place + 1)
         job.seconds = time.monotonic() - began
+        return job.run
 
-    def _admitted(self, job: Job) -> LocalRun:
+    @cached_property
+    def _sizes(self) -> list[int]:
+        return [_size(job.video.path) for job in self.jobs]
+
+    def _expect(self, place: int) -> None:
+        self.view.expect(len(self.jobs), len(self._sizes) - place, sum(self._sizes[place:]))
+
+    def _admitted(self, job: Job, reading: Callable[[float], None]) -> LocalRun:
         video, machine = job.video, self.machine
         video.check()
-        video_id, source = identify(machine.store, video.path, lambda f: self.view.hashing(video.title, f))
+        video_id, source = identify(machine.store, video.path, reading)
         mine = self.choice.for_video(video, self.question, machine, self.view.note)
         if job.out is not None:
             outputs.check_writable(job.out)
             outputs.check_own(job.out)
         asked = Asked(video.path, mine.profile, mine.graph, mine.models, self.refresh, video.title)
-        job.admitted = admit(machine.store, asked, video_id, source)
+        job.admitted = self._kept(asked, video_id, source)
         shown_in = job.out or outputs.kept_in(machine.store, job.admitted.request)
         href = outputs.href(video.path, shown_in)
         there = job.admitted.finished and outputs.current(machine.store, job.admitted.request, job.out, href)
         self.view.begin(job.admitted, video.title, machine.catalogue)
         return LocalRun.of(job.admitted, href, wants_report=not there, title=video.title)
 
+    def _kept(self, asked: Asked, video_id: str, source: SourceRef) -> Admitted:
+        """The run that answers, held from now to its end; one that was collected as garbage meanwhile is asked for anew."""
+        while True:
+            admitted = admit(self.machine.store, asked, video_id, source)
+            request = admitted.request
+            self._hold(request.run_id)
+            if self.machine.store.exists(layout.request(request.owner, request.run_id)):
+                return admitted
+            self._let_go(request.run_id)
+
     def _event(self, event: Event) -> None:
-        """What is done is delivered before it is told; from its first event to its last a run is held."""
+        """What is done is delivered before it is told."""
         run_id = event["run_id"]
         ended = event["event"] in ("run.done", "run.error")
         if not ended:
-            self._hold(run_id)
+            self._hold(run_id)  # two names of one video are one run: the first to end lets it go
         for job in self.jobs:
             if job.run is not None and job.run.request.run_id == run_id:
                 job.began = job.began or time.monotonic()
@@ -180,6 +209,14 @@ class Batch:
         except KadrError as error:
             job.error = error
             self.view.failed(job.video.title, error)
+
+
+def _size(path: Path) -> int:
+    """Of what cannot be read, nothing: its own job says so."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _error_of(run: LocalRun) -> KadrError | None:

@@ -1,4 +1,5 @@
-"""Whether a run is worked on now: each process that does holds a claim of its own, which a killed one cannot keep."""
+"""Whether a run is worked on now, or is about to be: each process that does holds a claim of its own, which a killed one
+cannot keep."""
 
 from __future__ import annotations
 
@@ -16,12 +17,8 @@ def hold(store: FileStore, run_id: str) -> Claim | None:
 def held(store: FileStore, run_id: str) -> bool:
     """Whether some process works on the run."""
     claims = _claims(store)
-    for path in (store.root / "claims").glob(f"run-{run_id}-[0-9]*.lock"):
-        claim = claims.take(path.stem)
-        if claim is None:
-            return True
-        claim.release()
-    return False
+    files = (store.root / "claims").glob(f"run-{run_id}-[0-9]*.lock")
+    return any(claims.is_held(path.stem) for path in files)
 
 
 def _claims(store: FileStore) -> FileClaims:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -30,10 +31,55 @@ class View(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
     def note(self, text: str) -> None: ...
+    def expect(self, videos: int, left: int, size: int) -> None:
+        """Of so many videos so many have yet to begin, of ``size`` bytes together."""
+        ...
+
     def hashing(self, title: str, fraction: float) -> None: ...
     def begin(self, admitted: Admitted, title: str, catalogue: Catalogue) -> None: ...
     def event(self, event: Mapping[str, Any]) -> None: ...
     def failed(self, title: str, error: KadrError) -> None: ...
+
+
+class OneAtATime:
+    """A view that several threads tell of what happens."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> View:
+        self._view.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._view.__exit__(kind, error, trace)
+
+    def note(self, text: str) -> None:
+        with self._lock:
+            self._view.note(text)
+
+    def expect(self, videos: int, left: int, size: int) -> None:
+        with self._lock:
+            self._view.expect(videos, left, size)
+
+    def hashing(self, title: str, fraction: float) -> None:
+        with self._lock:
+            self._view.hashing(title, fraction)
+
+    def begin(self, admitted: Admitted, title: str, catalogue: Catalogue) -> None:
+        with self._lock:
+            self._view.begin(admitted, title, catalogue)
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._view.event(event)
+
+    def failed(self, title: str, error: KadrError) -> None:
+        with self._lock:
+            self._view.failed(title, error)
 
 
 class JsonLines:
@@ -49,6 +95,8 @@ class JsonLines:
 
     def note(self, text: str) -> None:
         self._say(event="note", text=text)
+
+    def expect(self, videos: int, left: int, size: int) -> None: ...
 
     def hashing(self, title: str, fraction: float) -> None: ...
 
@@ -86,6 +134,8 @@ class Lines:
 
     def note(self, text: str) -> None:
         print(printable(text), file=sys.stderr, flush=True)
+
+    def expect(self, videos: int, left: int, size: int) -> None: ...
 
     def hashing(self, title: str, fraction: float) -> None:
         if fraction < 1 and title not in self._hashed:
@@ -128,6 +178,7 @@ class Bars:
         self._rows: dict[str, TaskID] = {}
         self._hashing: TaskID | None = None
         self._whole: TaskID | None = None
+        self._videos = 1
         self._began = 0.0
         self._bars = Progress(
             SpinnerColumn(),
@@ -154,6 +205,12 @@ class Bars:
 
     def _add(self, title: str, doing: str) -> TaskID:
         return self._bars.add_task("", total=1.0, title=_short(title), doing=doing)
+
+    def expect(self, videos: int, left: int, size: int) -> None:
+        self._all.expected, self._all.expected_size = left, size
+        if videos > 1:
+            self._videos = videos
+            self._show_whole()
 
     def hashing(self, title: str, fraction: float) -> None:
         if self._hashing is None:
@@ -189,11 +246,11 @@ class Bars:
             self._end(run_id, event.get("status", "stopped here, to be resumed"))
         elif run_id in self._rows:
             # With several, how fast one goes says little: another may take its place.
-            fast = pace(tracker, self._elapsed) if len(self._all) == 1 else ""
+            fast = pace(tracker, self._elapsed) if self._videos == 1 else ""
             doing = " · ".join(filter(None, (fast, _doing(tracker))))
             self._bars.update(self._rows[run_id], completed=tracker.fraction, doing=doing, visible=True)
         self._show_waiting()
-        if len(self._all) > 1:
+        if self._videos > 1:
             self._show_whole()
 
     @property
@@ -214,11 +271,12 @@ class Bars:
             self._bars.update(self._rows[run_id], visible=place < WAITING_SHOWN)
 
     def _show_whole(self) -> None:
-        """The last row: all have begun to be admitted before any is at work, so that none comes after it."""
+        """The first row, which stays where it is while others come and go."""
         if self._whole is None:
-            self._whole = self._add(f"all {len(self._all)} videos", "")
-        waiting = len(self._all.waiting)
-        counts = f"{len(self._all.ended)} done" + (f", {waiting} waiting" if waiting else "")
+            self._whole = self._add(f"all {self._videos} videos", "")
+        waiting = len(self._all.waiting) + self._all.expected
+        done = self._videos - self._all.expected - self._all.under_way
+        counts = f"{done} done" + (f", {waiting} waiting" if waiting else "")
         doing = " · ".join(filter(None, (pace(self._all, self._elapsed), counts)))
         self._bars.update(self._whole, completed=self._all.fraction, doing=doing)
 

@@ -122,15 +122,17 @@ class Tracker:
 
 
 class Together:
-    """Several runs as one: each weighs as much as it is long, and as large as its file while that is not known."""
+    """Several runs as one: each weighs as much as it is long, and as large as its file while that is not known.
+
+    ``expected``: files whose runs are not there yet, and ``expected_size``: their bytes.
+    """
 
     def __init__(self) -> None:
         self._runs: dict[str, tuple[Tracker, int]] = {}
         self._reached = 0.0
         self.ended: set[str] = set()
-
-    def __len__(self) -> int:
-        return len(self._runs)
+        self.expected = 0
+        self.expected_size = 0
 
     def add(self, run_id: str, tracker: Tracker, size: int) -> None:
         self._runs[run_id] = (tracker, size)
@@ -141,8 +143,14 @@ class Together:
         return [run_id for run_id, (t, _) in self._runs.items() if not t.begun and run_id not in self.ended]
 
     @property
+    def under_way(self) -> int:
+        """Runs that are there and have not ended."""
+        return len(self._runs.keys() - self.ended)
+
+    @property
     def length_ms(self) -> float:
-        return sum(self._lengths().values())
+        lengths, later_ms = self._lengths()
+        return sum(lengths.values()) + later_ms
 
     @property
     def fraction(self) -> float:
@@ -156,13 +164,15 @@ class Together:
         return self._weighed({i: t.worked for i, (t, _) in self._runs.items()})
 
     def _weighed(self, fractions: Mapping[str, float]) -> float:
-        lengths = self._lengths()
-        return sum(lengths[i] * f for i, f in fractions.items()) / (sum(lengths.values()) or 1.0)
+        lengths, later_ms = self._lengths()
+        return sum(lengths[i] * f for i, f in fractions.items()) / (sum(lengths.values()) + later_ms or 1.0)
 
-    def _lengths(self) -> dict[str, float]:
+    def _lengths(self) -> tuple[dict[str, float], float]:
+        """Of each run, and of all that are not there yet."""
         known = [(t.length_ms, size) for t, size in self._runs.values() if t.length_ms]
         ms_of_byte = sum(ms for ms, _ in known) / sum(size for _, size in known) if known else 1.0
-        return {i: t.length_ms or size * ms_of_byte for i, (t, size) in self._runs.items()}
+        there = {i: t.length_ms or size * ms_of_byte for i, (t, size) in self._runs.items()}
+        return there, self.expected_size * ms_of_byte
 
 
 SURE_S, SURE_PART = 2.0, 0.02

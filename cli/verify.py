@@ -24,6 +24,7 @@ from kadr.contracts.keys import jcs
 from kadr.contracts.manifest import Manifest
 from kadr.contracts.run import Graph, Request
 from kadr.pipeline.admission import Admitted, identify, load_objects
+from kadr.pipeline.arriving import Arriving
 from kadr.pipeline.closing import read_manifest
 from kadr.pipeline.localrun import LocalRun
 from kadr.pipeline.state import RunState, evaluate
@@ -169,7 +170,7 @@ def _executed(
     run = LocalRun.of(admitted, "", wants_report=False, title=request.source_name)
     coordinator = aside.coordinator(view.event, view.note, jobs)
     with Stoppable(coordinator):
-        coordinator.run([run])
+        coordinator.run(Arriving([lambda: run]))
     if run.error is not None:
         raise run.error
     return evaluate(again, load_objects(aside.store, again))

@@ -7,8 +7,7 @@ opens media: two child processes do, one confined to what opens the video, one f
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,31 +20,24 @@ from kadr.contracts.errors import (
     ReportFailure,
     WorkerDied,
 )
-from kadr.contracts.run import ACQUIRE, Record, TaskState
-from kadr.pipeline.admission import load_objects
+from kadr.pipeline.arriving import Arriving
 from kadr.pipeline.budget import Budget
 from kadr.pipeline.catalogue import Catalogue
 from kadr.pipeline.closing import close, manifest_of
 from kadr.pipeline.failing import backoff_s, makers_of_lost, write_failure
 from kadr.pipeline.localrun import LocalRun
 from kadr.pipeline.messages import Advanced, Finished, RenderSpec
-from kadr.pipeline.recording import lookup, record_acquired, record_cached
+from kadr.pipeline.settling import Settling
 from kadr.pipeline.spec import TaskSpec, spec_of
-from kadr.pipeline.state import RunState, Task, evaluate
 from kadr.pipeline.workers import Flight, Host, ready
-from kadr.storage import layout
 from kadr.storage.claims import Claims
-from kadr.storage.results import ResultId, read_header
 from kadr.storage.store import ObjectStore
 
 ATTEMPTS = 3
 UNREADABLE = {e.__name__ for e in (PayloadExpired, ObjectMissing, InvalidObject)}
 BUSY_WAIT_S = 0.25
-RESCAN_S = 2.0
 TICK_S = 0.2
 RENDER_TIMEOUT_S = 600.0
-
-_NO_CHUNK: Mapping[str, Any] = {"chunk": None, "merge": False}
 
 Event = Mapping[str, Any]
 """What happened, as people's progress bars and ``--json`` see it: ``event``, ``run_id`` and the event's own fields."""
@@ -72,29 +64,34 @@ class Coordinator:
         self.on_event = on_event
         self.stopping = False
         self.running = False
+        self.settling = Settling(store, self._tell)
         self._sources = {
             n for n, e in catalogue.components.items() if any(r.kind == "source" for r in e.reads)
         }
 
-    def run(self, runs: Sequence[LocalRun], at_once: int = 2) -> None:
+    def run(self, arriving: Arriving[LocalRun], at_once: int = 2) -> None:
         """Bring every run to its end. Raises Interrupted when told to stop; each run's own error stays on it."""
-        waiting, active = deque(runs), list[LocalRun]()
+        active = list[LocalRun]()
         self.running = True
         try:
-            while waiting or active:
-                while waiting and len(active) < at_once:
-                    active.append(waiting.popleft())
+            while active or not arriving.ended:
+                while len(active) < at_once and (run := arriving.take(0.0 if active else TICK_S)):
+                    active.append(run)
                 for run in active:
                     self._guarded(run, self._advance)
                 active = [run for run in active if not run.finished]
                 if active:
                     self._listen(active)
-                if self.stopping and any(not run.finished for run in (*waiting, *active)):
+                if self.stopping and (not arriving.ended or any(not run.finished for run in active)):
                     raise Interrupted
+        except BaseException:
+            self.stopping = True  # whoever makes the next run ready looks here
+            raise
         finally:
-            self.running = False
             for host in self.hosts:
                 host.stop()
+            arriving.close()
+            self.running = False
 
     def _guarded(self, run: LocalRun, step: Callable[[LocalRun], None]) -> None:
         """One run's trouble with the store ends that run here (it can be resumed), never the others."""
@@ -113,100 +110,13 @@ class Coordinator:
         if run.finished or run.rendering:
             return
         if run.manifest is None:
-            self._settle(run)
-            assert run.state is not None
-            if run.state.closed is not None or (run.state.closable and not run.flying):
+            state = self.settling.settle(run)
+            if state.closed is not None or (state.closable and not run.flying):
                 self._close(run)
             else:
                 self._dispatch(run)
         if run.manifest is not None:
             self._render(run)
-
-    def _settle(self, run: LocalRun) -> None:
-        """Evaluate, and record every hit, until nothing changes without computing."""
-        idle = bool(run.not_before) or not run.flying
-        if run.distrusted or not run.scanned or (idle and time.monotonic() - run.scanned > RESCAN_S):
-            known = set(run.objects)
-            trusted = {} if run.distrusted else run.objects
-            run.objects, run.distrusted = load_objects(self.store, run.request, trusted), False
-            run.scanned, run.dirty = time.monotonic(), True
-            self._tell_found(run, run.objects.keys() - known)
-        while run.dirty:
-            run.dirty = False
-            run.state = evaluate(run.request, run.objects, run.memo)
-            self._learn_duration(run)
-            if run.state.closed is not None:
-                return  # nothing that is found now would count
-            for task in run.state.tasks.values():
-                if task.state is TaskState.READY and task.name not in run.flying:
-                    self._look(run, run.state, task)
-            self._forget_settled(run, run.state)
-
-    @staticmethod
-    def _forget_settled(run: LocalRun, state: RunState) -> None:
-        """Another process may have settled what this one still meant to hand out."""
-        again = set[str]().union(*run.rearmed.values())
-        for name in [n for n in run.missed if n not in again]:
-            task = state.tasks.get(name)
-            if task is None or task.state is not TaskState.READY:
-                del run.missed[name]
-
-    def _tell_found(self, run: LocalRun, names: Iterable[str]) -> None:
-        """What another start or another process recorded is progress too."""
-        for name in sorted(names):
-            body = run.objects[name]
-            if isinstance(body, Record) and body.task != ACQUIRE:
-                component = body.task.partition(".")[0]
-                self._tell(run, "task.recorded", task=body.task, component=component, **_NO_CHUNK)
-                if body.plan is not None:
-                    self._tell(run, "run.planned", component=component, chunks=len(body.plan))
-
-    def _look(self, run: LocalRun, state: RunState, task: Task) -> None:
-        if task.component == ACQUIRE:
-            record = record_acquired(self.store, run.request, state.epoch)
-            run.objects[layout.record_ok(state.epoch, record.task, record.key, record.digest)] = record
-            run.dirty = True
-            return
-        known = run.missed.get(task.name)
-        if known is not None and known.key == task.key:
-            return
-        spec = spec_of(run.request, state, task, run.source, run.refresh)
-        found = {} if run.refresh else lookup(self.store, spec)
-        if len(found) < len(spec.wanted):
-            run.missed[task.name] = spec
-            return
-        try:
-            record = record_cached(self.store, spec, found)
-        except ObjectMissing:  # it was garbage until now, and went this moment
-            run.missed[task.name] = spec
-            return
-        self._keep(run, record, spec)
-
-    def _keep(self, run: LocalRun, record: Record, spec: TaskSpec) -> None:
-        run.objects[layout.record_ok(spec.epoch, spec.task, spec.key, record.digest)] = record
-        run.dirty = True
-        run.missed.pop(spec.task, None)
-        for makers in run.rearmed.values():
-            if spec.task in makers:
-                makers.discard(spec.task)
-        run.computed += not record.cached
-        drift = record.details.get("drift", [])
-        self._tell(
-            run, "task.done", **_named(spec), cached=record.cached, seconds=record.seconds, drift=drift
-        )
-        if record.plan is not None:
-            self._tell(run, "run.planned", component=spec.component, chunks=len(record.plan))
-
-    def _learn_duration(self, run: LocalRun) -> None:
-        assert run.state is not None
-        probe = run.state.tasks.get("probe")
-        if run.duration_ms is not None or probe is None or probe.record is None:
-            return
-        result = probe.record.result("probe")
-        assert run.state.video_id is not None
-        found = ResultId(run.request.owner, run.state.video_id, "probe", result.key, result.digest)
-        run.duration_ms = int(read_header(self.store, found)["payload"].get("duration_ms", 0))
-        self._tell(run, "run.probed", duration_ms=run.duration_ms)
 
     def _dispatch(self, run: LocalRun) -> None:
         now = time.monotonic()
@@ -241,7 +151,7 @@ class Coordinator:
         self._host(spec).begin(spec, (run, spec), timeout_s)
         if spec.task not in run.told:
             run.told.add(spec.task)
-            self._tell(run, "task.started", **_named(spec))
+            self._tell(run, "task.started", **spec.named)
 
     # -- what hosts say ----------------------------------------------------------------------------------------------
 
@@ -257,7 +167,7 @@ class Coordinator:
         run: LocalRun = flight.tag[0]
         if isinstance(message, Advanced):
             if isinstance(flight.work, TaskSpec):
-                self._tell(run, "task.progress", **_named(flight.work), fraction=round(message.fraction, 3))
+                self._tell(run, "task.progress", **flight.work.named, fraction=round(message.fraction, 3))
         elif isinstance(flight.work, RenderSpec):
             self._rendered(run, message)
         else:
@@ -268,7 +178,7 @@ class Coordinator:
     def _ended(self, run: LocalRun, spec: TaskSpec, message: Finished) -> None:
         if message.record is not None:
             run.alone.discard(spec.task)
-            self._keep(run, message.record, spec)
+            self.settling.keep(run, message.record, spec)
         elif message.busy:
             run.not_before[spec.task] = time.monotonic() + BUSY_WAIT_S
             run.missed.pop(spec.task, None)
@@ -292,7 +202,7 @@ class Coordinator:
             run.not_before[spec.task] = time.monotonic() + backoff_s(attempts)
             if message.code == WorkerDied.__name__:
                 run.alone.add(spec.task)
-            self._tell(run, "task.retried", **_named(spec), code=message.code, message=message.message)
+            self._tell(run, "task.retried", **spec.named, code=message.code, message=message.message)
             return
         run.alone.discard(spec.task)
         waiting = [t for t, makers in run.rearmed.items() if spec.task in makers]
@@ -310,7 +220,7 @@ class Coordinator:
         run.objects[name] = failure
         run.missed.pop(spec.task, None)
         run.dirty = True
-        self._tell(run, "task.failed", **_named(spec), code=message.code, message=message.message)
+        self._tell(run, "task.failed", **spec.named, code=message.code, message=message.message)
 
     def _rearm(self, run: LocalRun, spec: TaskSpec) -> bool:
         """Have the makers of ``spec``'s lost inputs make them again; ``spec`` waits for them."""
@@ -319,7 +229,7 @@ class Coordinator:
         for task in makers:
             again = spec_of(run.request, run.state, task, run.source, True)
             run.missed[task.name] = replace(again, remakes=task.record)
-            self._tell(run, "task.rearmed", task=task.name, component=task.component, **_NO_CHUNK)
+            self._tell(run, "task.rearmed", **again.named)
         run.rearmed[spec.task] = {task.name for task in makers}
         return bool(makers)
 
@@ -368,13 +278,8 @@ class Coordinator:
         status = run.manifest.status.value if run.manifest else ""
         return self._tell(run, "run.done", status=status, files=list(run.files), computed=run.computed)
 
-    def _tell(self, run: LocalRun, event: str, **fields: Any) -> None:
+    def _tell(self, run: LocalRun, event: str, /, **fields: Any) -> None:
         self.on_event({"event": event, "run_id": run.request.run_id, **fields})
-
-
-def _named(spec: TaskSpec) -> dict[str, Any]:
-    chunk = [spec.chunk.start_ms, spec.chunk.end_ms] if spec.chunk else None
-    return {"task": spec.task, "component": spec.component, "chunk": chunk, "merge": spec.merge}
 
 
 def _name_of(flight: Flight) -> str:

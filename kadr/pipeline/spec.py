@@ -42,6 +42,12 @@ class TaskSpec:
     remakes: Record | None = None
     """The record whose results' payload is gone and is to be made again."""
 
+    @property
+    def named(self) -> dict[str, Any]:
+        """As events name it."""
+        chunk = [self.chunk.start_ms, self.chunk.end_ms] if self.chunk else None
+        return {"task": self.task, "component": self.component, "chunk": chunk, "merge": self.merge}
+
 
 def spec_of(request: Request, state: RunState, task: Task, source: SourceRef, refresh: bool) -> TaskSpec:
     """The spec of a task that is ready in ``state``."""

@@ -55,6 +55,15 @@ class FileClaims:
                 time.sleep(SWEEPING_S)
         return None
 
+    def is_held(self, key: str) -> bool:
+        """Whether somebody holds the claim to ``key``; looking never keeps anybody from taking it."""
+        path = self._folder / f"{key}.lock"
+        try:
+            with translated(f"claim {key}"), path.open("rb") as file:
+                return not _locked(file.fileno(), fcntl.LOCK_SH) and _still_there(file.fileno(), path)
+        except ObjectMissing:
+            return False
+
     def sweep(self) -> None:
         """Remove the files of claims whose holders were killed; one process at a time may."""
         for path in self._folder.glob("*.lock"):

@@ -173,6 +173,16 @@ def test_several_runs_are_one_of_their_lengths() -> None:
     assert together.fraction == pytest.approx(4 / 6)  # what was reached is not taken back
 
 
+def test_files_whose_runs_are_not_there_yet_count_by_their_size() -> None:
+    together, first = Together(), probed(tracker(), 10_000)
+    together.add("a", first, 10)
+    together.expected, together.expected_size = 2, 30
+    assert together.length_ms == 40_000
+    together.ended.add("a")
+    assert together.fraction == pytest.approx(1 / 4)
+    assert together.under_way == 0
+
+
 def test_the_time_left_counts_those_that_wait() -> None:
     together, first, second = Together(), probed(tracker(), 60_000), tracker()
     together.add("a", first, 10)

@@ -36,6 +36,27 @@ def test_one_holder_at_a_time(tmp_path: Path) -> None:
     assert list((tmp_path / "claims").iterdir()) == []
 
 
+def test_who_only_looks_keeps_nobody_from_taking(tmp_path: Path) -> None:
+    claims, others, end = FileClaims(tmp_path), FileClaims(tmp_path), threading.Event()
+
+    def looking() -> None:
+        while not end.is_set():
+            others.is_held("k")
+
+    looker = threading.Thread(target=looking)
+    looker.start()
+    try:
+        for _ in range(300):
+            claim = claims.take("k")
+            assert claim is not None
+            assert others.is_held("k")
+            claim.release()
+            assert not others.is_held("k")
+    finally:
+        end.set()
+        looker.join()
+
+
 def test_a_sweep_is_never_taken_for_a_holder(tmp_path: Path) -> None:
     claims, end = FileClaims(tmp_path), threading.Event()
 
