@@ -21,9 +21,12 @@ SIDECAR = ("captions", "sidecar")
 """The parameter that is a whole text: what lies beside the video is found there again."""
 
 
-def command_of(machine: Machine, request: Request) -> str | None:
-    """``kadr analyze …`` that asks the same, or None if that cannot be told, as of a profile in some file."""
-    path = path_of(request.source)
+def command_of(machine: Machine, request: Request, path: Path | None = None) -> str | None:
+    """``kadr analyze …`` that asks the same of the video, at ``path`` if that is another copy of it.
+
+    None if that cannot be told, as of a profile in some file.
+    """
+    path = path or path_of(request.source)
     profile = request.profile_name.removesuffix(PART)
     wanted = request.profile["components"]
     only = _leaves(wanted, machine.catalogue) if profile != request.profile_name else ()

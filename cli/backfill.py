@@ -20,7 +20,7 @@ from cli.compose import Machine, Question
 from cli.options import Choice, profile_options
 from cli.plan import CREDIT_SECONDS, measured_costs, plan_of
 from cli.progress import Bars, JsonLines, Lines, View
-from cli.show import requests
+from cli.runs import requests
 from cli.sources import Video, path_of, shown
 from cli.tables import print_table
 from cli.text import printable

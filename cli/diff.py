@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,15 +13,14 @@ import click
 
 from cli.compose import Machine
 from cli.outputs import hand_over
-from cli.show import Seen, find, places, when
-from cli.sources import Video, shown
+from cli.runs import Named, find
+from cli.show import Seen, when
 from cli.tables import print_json, print_table
 from cli.text import printable
 from exports.diff_page import Side, clock, page, rows
 from exports.differences import Differences, WordChange, differences
 from kadr.contracts.errors import InvalidObject, KadrError, ObjectMissing
-from kadr.contracts.run import Request
-from kadr.pipeline.admission import identify, runs_of
+from kadr.pipeline.admission import runs_of
 from kadr.pipeline.plan import asked_otherwise
 from kadr.storage import layout
 from kadr.storage.files import FileStore
@@ -43,17 +41,19 @@ class NothingToCompare(KadrError):
 
 @dataclass(frozen=True)
 class Compared:
-    requests: tuple[Request, Request]
+    runs: tuple[Named, Named]
     insights: tuple[Mapping[str, Any], Mapping[str, Any]]
     found: Differences
 
     @property
     def asked(self) -> list[str]:
-        return asked_otherwise(*self.requests)
+        before, after = self.runs
+        return asked_otherwise(before.request, after.request)
 
     @property
     def same_video(self) -> bool:
-        return self.requests[0].video_id == self.requests[1].video_id
+        before, after = self.runs
+        return before.request.video_id == after.request.video_id
 
 
 @click.command("diff")
@@ -78,50 +78,48 @@ def command(
     Exit codes: 0 nothing differs, 1 something does (or a run could not be read), 2 wrong usage.
     """
     store = Machine().store
-    requests = (find(store, before), find(store, after)) if after else _newest_two(store, before)
-    insights = (_insights(store, requests[0]), _insights(store, requests[1]))
-    compared = Compared(requests, insights, differences(*insights))
+    runs = (find(store, before), find(store, after)) if after else _newest_two(store, before)
+    insights = (_insights(store, runs[0]), _insights(store, runs[1]))
+    compared = Compared(runs, insights, differences(*insights))
     if page_at is not None:
-        sides = [_side(r) for r in requests]
+        sides = [_side(r) for r in runs]
         made = page(compared.found, sides[0], sides[1], insights, compared.asked).encode()
         hand_over({page_at: made}, force, "--page")
     print_json(_plain(compared)) if as_json else _print(compared, every, page_at)
     sys.exit(EXIT_DIFFERENT if compared.found.any else 0)
 
 
-def _newest_two(store: FileStore, named: str) -> tuple[Request, Request]:
-    newest = find(store, named)
-    if os.path.isfile(named):
-        Video(Path(named), shown(named), Path(named).parent).check()
-        video_id, _ = identify(store, Path(named), lambda _: None)
-    else:
-        video_id = newest.video_id or ""
-    runs = runs_of(store, layout.LOCAL_OWNER, video_id)
-    older = [r for r in runs if (r.created_ms, r.run_id) < (newest.created_ms, newest.run_id)]
+def _newest_two(store: FileStore, name: str) -> tuple[Named, Named]:
+    newest = find(store, name)
+    last = newest.request
+    runs = runs_of(store, layout.LOCAL_OWNER, last.video_id or "")
+    older = [r for r in runs if (r.created_ms, r.run_id) < (last.created_ms, last.run_id)]
     if not older:
-        raise NothingToCompare(f"{named} has no run before {newest.run_id}: name two runs")
-    return older[0], newest
+        raise NothingToCompare(f"{name} has no run before {last.run_id}: name two runs")
+    return Named.of(older[0], newest.path), newest
 
 
-def _insights(store: FileStore, request: Request) -> Mapping[str, Any]:
+def _insights(store: FileStore, named: Named) -> Mapping[str, Any]:
+    run_id = named.request.run_id
     try:
-        body = places(store, Seen.read(store, request))["insights.json"].read_bytes()
+        body = named.files(store, Seen.read(store, named).state)["insights.json"].read_bytes()
         insights: Mapping[str, Any] = json.loads(body)
         return insights
     except (KeyError, OSError) as error:
         raise ObjectMissing(
-            f"run {request.run_id} has no insights: it is not finished; run its `kadr analyze` again"
+            f"run {run_id} has no insights: it is not finished, or they were removed; `kadr show {run_id}` says what makes them"
         ) from error
     except ValueError as error:
-        raise InvalidObject(f"the insights of run {request.run_id} are damaged: {error}") from error
+        raise InvalidObject(f"the insights of run {run_id} are damaged: {error}") from error
 
 
-def _side(request: Request) -> Side:
-    return Side(request.run_id, request.source_name, request.profile_name, when(request.created_ms))
+def _side(named: Named) -> Side:
+    request = named.request
+    return Side(request.run_id, named.title, request.profile_name, when(request.created_ms))
 
 
 def _plain(compared: Compared) -> dict[str, Any]:
-    before, after = (asdict(_side(r)) for r in compared.requests)
+    before, after = (asdict(_side(r)) for r in compared.runs)
     found = asdict(compared.found)
     kinds = {k.pop("kind"): k for k in found.pop("kinds")}
     return {
@@ -141,8 +139,8 @@ def _print(compared: Compared, every: bool, page_at: Path | None) -> None:
 
     console = Console(file=sys.stdout)
     found = compared.found
-    for name, request in zip(("before", "after"), compared.requests, strict=True):
-        side = _side(request)
+    for name, run in zip(("before", "after"), compared.runs, strict=True):
+        side = _side(run)
         console.print(
             Text(f"{name:7}", "dim"),
             Text(printable(f"{side.run_id} {side.title}, {side.profile}, {side.asked}")),

@@ -15,14 +15,14 @@ import click
 
 from cli import outputs
 from cli.compose import Machine
-from cli.show import Seen, find, places
+from cli.runs import Named, find
+from cli.show import Seen
 from cli.text import printable
 from exports.formats import FORMATS
 from exports.source import Exported, Options, Source
 from kadr.contracts.artifact import Artifact
 from kadr.contracts.errors import InvalidObject, ObjectMissing
-from kadr.contracts.run import Request
-from kadr.pipeline.closing import read_manifest
+from kadr.pipeline.closing import manifest_of
 from kadr.pipeline.render import StoredRun
 from kadr.storage.files import FileStore
 
@@ -105,17 +105,17 @@ def _check(names: list[str], what: tuple[str, ...]) -> None:
         )
 
 
-def _source(store: FileStore, request: Request, notes: list[str]) -> Source:
+def _source(store: FileStore, named: Named, notes: list[str]) -> Source:
     """The run as exports see it. Raises ObjectMissing for one without insights, InvalidObject."""
-    seen = Seen.read(store, request)
-    files = places(store, seen)
+    seen, request = Seen.read(store, named), named.request
+    files = named.files(store, seen.state)
     if seen.state.closed is None or "insights.json" not in files:
-        missing = f"run {request.run_id} of {request.source_name} is {seen.status} and has no insights.json"
+        missing = f"run {request.run_id} of {named.title} is {seen.status} and has no insights.json"
         raise ObjectMissing(f"{missing}: `kadr analyze` of the same video with the same options makes it")
-    manifest = read_manifest(store, request, seen.state.closed.manifest)
+    manifest = manifest_of(store, request, seen.state)
     stored = StoredRun(store, manifest, "", "")
     results = _Results(stored, notes)
-    return Source(_insights(files["insights.json"]), results, _Files(files), stem(request.source_name))
+    return Source(_insights(files["insights.json"]), results, _Files(files), stem(named.title))
 
 
 def _insights(path: Path) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ import click
 
 from cli.compose import Machine
 from cli.holding import held
-from cli.show import requests
+from cli.runs import requests
 from cli.sources import path_of
 from cli.tables import print_json, print_table
 from kadr.contracts.errors import ObjectMissing, StoreFailure

@@ -79,7 +79,7 @@ def check_writable(out: Path, option: str = "--out") -> None:
 
 def check_own(out: Path, names: Iterable[str] = FILES) -> None:
     """Raises StoreFailure if one of the files that would be put into ``out`` is there already and is not Kadr's."""
-    mark = _mark(out)
+    mark = mark_in(out)
     ours = {MARK, *mark["files"]} if mark else set()
     for name in (MARK, *names):
         if name not in ours and os.path.lexists(out / name):
@@ -105,7 +105,7 @@ def current(store: FileStore, request: Request, out: Path | None, video_href: st
     closed = evaluate(request, load_objects(store, request)).closed
     if out is None:
         return closed is not None and (kept_in(store, request, closed.manifest) / REPORT).is_file()
-    mark = _mark(out)
+    mark = mark_in(out)
     if mark is None:
         return False
     same = closed is not None and mark.get("manifest") == closed.manifest and mark.get("video") == video_href
@@ -114,7 +114,7 @@ def current(store: FileStore, request: Request, out: Path | None, video_href: st
 
 def place(out: Path, manifest: Manifest) -> Path:
     """Where this run's files go: ``out``, unless a failed run would replace what a better one found there."""
-    mark = _mark(out)
+    mark = mark_in(out)
     better = mark is not None and mark.get("status") in (RunStatus.COMPLETE, RunStatus.PARTIAL)
     if manifest.status is RunStatus.FAILED and better:
         return out / f"failed-{manifest.request.run_id[:8]}"
@@ -123,12 +123,12 @@ def place(out: Path, manifest: Manifest) -> Path:
 
 def run_shown(folder: Path) -> str | None:
     """The id of the run whose files lie in ``folder``."""
-    mark = _mark(folder)
+    mark = mark_in(folder)
     return str(mark["run_id"]) if mark else None
 
 
-def _mark(out: Path) -> dict[str, Any] | None:
-    """Kadr's own; None for a run.json of somebody else's."""
+def mark_in(out: Path) -> dict[str, Any] | None:
+    """Kadr's own mark in the folder; None for a run.json of somebody else's."""
     try:
         mark = json.loads((out / MARK).read_text())
     except (OSError, ValueError):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -15,11 +12,10 @@ from typing import Any
 
 import click
 
-from cli import outputs
 from cli.again import command_of
 from cli.compose import Machine
 from cli.holding import held
-from cli.sources import Video, path_of, shown
+from cli.runs import Named, find, requests
 from cli.summary import found_in, in_words
 from cli.tables import print_json, print_table
 from cli.text import printable
@@ -27,43 +23,50 @@ from cli.tracker import clock
 from kadr.contracts.errors import InvalidObject, ObjectMissing
 from kadr.contracts.manifest import ComponentSummary
 from kadr.contracts.run import Record, RecordResult, Request, RunStatus, TaskState
-from kadr.pipeline.admission import identify, load_objects, read_request, runs_of
+from kadr.pipeline.admission import load_objects
 from kadr.pipeline.closing import compile_manifest
 from kadr.pipeline.state import RunState, evaluate
-from kadr.storage import layout
 from kadr.storage.files import FileStore
 from kadr.storage.results import ResultId, read_header
 
-RUN_ID = re.compile(r"^[0-9a-f][0-9a-f-]{3,35}$")
 SHOWN = 8
 """Digits of a run's id in the table of all runs: enough to name it by."""
 PLAIN = {"t": "times", "start": "spans"}
 COLOURS = {"complete": "green", "succeeded": "green", "failed": "red", "blocked": "red", "cancelled": "red"}
 
 
-RUNNING, STOPPED = "running", "stopped"
-"""Of a run that is not closed: some process works on it, or none does. A component that was begun is the same."""
+RUNNING, WAITING, STOPPED = "running", "waiting", "stopped"
+"""Of a run that is not closed: a process works on it, or will when those before it let it, or none does.
+
+A component that was begun is running or stopped likewise."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A run as its objects tell it. ``held``: a process works on it."""
+    """A run as its objects tell it. ``held``: a process works on it, or is about to."""
 
-    request: Request
+    named: Named
     state: RunState
     components: Mapping[str, ComponentSummary]
     held: bool = False
 
     @classmethod
-    def read(cls, store: FileStore, request: Request) -> Seen:
+    def read(cls, store: FileStore, named: Named) -> Seen:
+        request = named.request
         is_held = held(store, request.run_id)  # before the objects: what ends in between has closed the run
         state = evaluate(request, load_objects(store, request))
-        return cls(request, state, compile_manifest(request, state).components, is_held)
+        return cls(named, state, compile_manifest(request, state).components, is_held)
+
+    @property
+    def request(self) -> Request:
+        return self.named.request
 
     @property
     def status(self) -> str:
-        is_open = self.state.status in (RunStatus.RUNNING, RunStatus.QUEUED)
-        return (RUNNING if self.held else STOPPED) if is_open else self.state.status.value
+        status = self.state.status
+        if status not in (RunStatus.RUNNING, RunStatus.QUEUED):
+            return status.value
+        return STOPPED if not self.held else WAITING if status == RunStatus.QUEUED else RUNNING
 
     def state_of(self, component: str) -> str:
         state = self.components[component].state
@@ -94,73 +97,15 @@ def command(run: str | None, every: bool, as_json: bool) -> None:
     return None
 
 
-DELIVERED = (outputs.MARK, outputs.REPORT, "insights.json", "captions.vtt")
-
-
-def find(store: FileStore, named: str | None) -> Request:
-    """The run that ``named`` means. Raises ObjectMissing, VideoUnreadable, click.UsageError if it may mean several."""
-    if named is None:
-        return _newest(requests(store), "there are no runs yet: make one with `kadr analyze VIDEO`")
-    if (run_id := _delivered(Path(named))) is not None:
-        return read_request(store, layout.LOCAL_OWNER, run_id)
-    if os.path.isdir(named):
-        raise ObjectMissing(
-            f"{named} is a folder without results: name a run, a video, or a folder NAME.kadr"
-        )
-    if os.path.exists(named):
-        Video(Path(named), shown(named), Path(named).parent).check()
-        video_id, _ = identify(store, Path(named), lambda _: None)
-        runs = runs_of(store, layout.LOCAL_OWNER, video_id)
-        return _newest(runs, f"{named} was not analysed yet: do it with `kadr analyze {named}`")
-    if RUN_ID.match(named) and (ids := _ids(store, named)):
-        if len(ids) > 1:
-            raise click.UsageError(
-                f"{len(ids)} runs begin with {named}: {', '.join(ids)}; write more of the id"
-            )
-        return read_request(store, layout.LOCAL_OWNER, ids[0])
-    same = [r for r in requests(store) if r.source_name == named]
-    return _newest(same, f"no run and no file is called {named!r}: `kadr show --all` lists the runs")
-
-
-def _delivered(path: Path) -> str | None:
-    """The run that a folder of results, or a file in one, shows; None for anything else."""
-    folder = path if os.path.isdir(path) else path.parent if path.name in DELIVERED else None
-    return outputs.run_shown(folder) if folder is not None else None
-
-
-def requests(store: FileStore) -> Iterator[Request]:
-    """Of all runs that can be read."""
-    for run_id in _ids(store, ""):
-        try:
-            yield read_request(store, layout.LOCAL_OWNER, run_id)
-        except ObjectMissing:  # `kadr gc` dropped it meanwhile
-            continue
-        except InvalidObject as error:
-            print(f"skipped: {error}", file=sys.stderr)
-
-
-def _ids(store: FileStore, beginning: str) -> list[str]:
-    prefix = layout.state_prefix(layout.LOCAL_OWNER, beginning).removesuffix("/")
-    ids = {layout.run_of(name) for name in store.list(prefix) if name.endswith("/request.json")}
-    return sorted(run_id for run_id in ids if run_id is not None)
-
-
-def _newest(runs: Iterator[Request] | list[Request], nothing: str) -> Request:
-    newest = max(runs, key=lambda r: (r.created_ms, r.run_id), default=None)
-    if newest is None:
-        raise ObjectMissing(nothing)
-    return newest
-
-
 def describe(machine: Machine, seen: Seen) -> dict[str, Any]:
     """Everything that is shown, as plain data."""
     store, request, closed = machine.store, seen.request, seen.state.closed
-    where = places(store, seen)
+    where = seen.named.files(store, seen.state)
     return {
         "run_id": request.run_id,
         "status": seen.status,
-        "video": request.source_name,
-        "source": request.source,
+        "video": seen.named.title,
+        "source": seen.named.path.absolute().as_uri(),
         "video_id": request.video_id,
         "profile": request.profile_name,
         "config_hash": request.config_hash,
@@ -170,26 +115,9 @@ def describe(machine: Machine, seen: Seen) -> dict[str, Any]:
         "found": _found(where.get("insights.json")),
         "components": {name: _component(store, seen, name) for name in seen.components},
         "files": {name: str(path) for name, path in where.items()},
-        "again": command_of(machine, request),
+        "again": command_of(machine, request, seen.named.path),
         "resumable": request.graph.catalogue == machine.catalogue.digest,
     }
-
-
-def places(store: FileStore, seen: Seen) -> dict[str, Path]:
-    """The report's files: beside the video if they show this run, else in the store; empty if none were made."""
-    if seen.state.closed is None:
-        return {}
-    request, manifest = seen.request, seen.state.closed.manifest
-    path = path_of(request.source)
-    beside = outputs.folder(Video(path, request.source_name, path.parent), None, many=False)
-    try:
-        mark = json.loads((beside / outputs.MARK).read_text())
-        if mark["manifest"] == manifest:
-            return {name: beside / name for name in mark["files"] if (beside / name).is_file()}
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    prefix = layout.report_file(request.owner, request.run_id, manifest, "")
-    return {name.removeprefix(prefix): store.root / name for name in store.list(prefix)}
 
 
 def _found(path: Path | None) -> Mapping[str, int]:
@@ -228,9 +156,9 @@ def _result(store: FileStore, request: Request, component: str, result: RecordRe
     try:
         arrays = read_header(store, at)["arrays"]
     except (ObjectMissing, InvalidObject):
-        return {**facts, "file": None, "counts": {}}
+        return {**facts, "stored": False, "file": None, "counts": {}}
     counts = {} if result.name == "plan" else counted(arrays)
-    return {**facts, "file": str(store.root / at.npz) if arrays else None, "counts": counts}
+    return {**facts, "stored": True, "file": str(store.root / at.npz) if arrays else None, "counts": counts}
 
 
 def counted(arrays: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
@@ -280,7 +208,9 @@ def _remarks(run: Mapping[str, Any]) -> Iterator[str]:
             code = f"{c['error']['code']}: " if c["error"] else ""
             gaps = ", ".join(f"{clock(start)}–{clock(end)}" for start, end in c["gaps"])
             yield f"{name} is {c['state']}: {code}{c['reason']}" + (f" (not seen: {gaps})" if gaps else "")
-    if following := _next(run):
+    if lost := [name for name, c in run["components"].items() if not all(r["stored"] for r in c["results"])]:
+        yield f"results of {', '.join(lost)} are not in the store any more (or are damaged): {_same(run)} makes them again"
+    elif following := _next(run):
         yield following
     if report := run["files"].get("report.html"):
         others = ", ".join(sorted(set(run["files"]) - {"report.html"}))
@@ -290,10 +220,11 @@ def _remarks(run: Mapping[str, Any]) -> Iterator[str]:
 
 def _next(run: Mapping[str, Any]) -> str:
     """What is to be done about a run that is not complete, or has no report; "" if nothing is."""
-    other = f"`kadr analyze` of the same video with the same options (profile {run['profile']})"
-    same = f"`{run['again']}`" if run["again"] else other
+    same = _same(run)
     if run["status"] == RUNNING:
         return "a process works on it now"
+    if run["status"] == WAITING:
+        return "a process comes to it when those before it let it"
     if run["status"] == RunStatus.COMPLETE and run["files"]:
         return ""
     if not run["resumable"]:
@@ -303,8 +234,14 @@ def _next(run: Mapping[str, Any]) -> str:
     if run["status"] == STOPPED:
         return f"nobody works on it: {same} resumes it"
     if run["status"] == RunStatus.COMPLETE:
-        return f"no report was made: {same} makes it"
+        return f"there is no report, or it was removed: {same} makes it"
     return f"{same} tries again what is missing"
+
+
+def _same(run: Mapping[str, Any]) -> str:
+    """The command that asks the same again."""
+    other = f"`kadr analyze` of the same video with the same options (profile {run['profile']})"
+    return f"`{run['again']}`" if run["again"] else other
 
 
 def when(ms: int) -> str:
@@ -314,7 +251,7 @@ def when(ms: int) -> str:
 
 def _show_all(store: FileStore, as_json: bool) -> None:
     runs = sorted(requests(store), key=lambda r: (r.created_ms, r.run_id), reverse=True)
-    listed = [_brief(Seen.read(store, request)) for request in runs]
+    listed = [_brief(Seen.read(store, Named.of(request))) for request in runs]
     if as_json:
         return print_json(listed)
     keys = ("status", "video", "profile")

@@ -14,8 +14,7 @@ import click
 
 from cli.compose import Machine
 from cli.progress import Bars, Lines, View
-from cli.show import find
-from cli.sources import path_of
+from cli.runs import find
 from cli.stopping import Stoppable
 from cli.tables import print_json, print_table
 from cli.text import printable
@@ -25,7 +24,7 @@ from kadr.contracts.manifest import Manifest
 from kadr.contracts.run import Graph, Request
 from kadr.pipeline.admission import Admitted, identify, load_objects
 from kadr.pipeline.arriving import Arriving
-from kadr.pipeline.closing import read_manifest
+from kadr.pipeline.closing import manifest_of
 from kadr.pipeline.localrun import LocalRun
 from kadr.pipeline.state import RunState, evaluate
 from kadr.pipeline.verifying import Finding, Verdict, compared, part_of, stored, unlike
@@ -83,12 +82,12 @@ def command(
     Exit codes: 0 all identical or within the stated tolerance, 1 some are not, 3 some could not be compared.
     """
     machine = Machine()
-    request = find(machine.store, run)
-    manifest = _manifest(machine, request)
+    named = find(machine.store, run)
+    manifest = _manifest(machine, named.request)
     found = Verification(manifest, list(stored(machine.store, manifest)))
     if not only_stored:
         names = [n.strip() for n in only.split(",") if n.strip()] if only else []
-        _again(machine, found, names, video, jobs)
+        _again(machine, found, names, video or named.path, jobs)
     _print_json(found) if as_json else _print(found, only_stored)
     sys.exit(found.exit_code)
 
@@ -97,12 +96,10 @@ def _manifest(machine: Machine, request: Request) -> Manifest:
     state = evaluate(request, load_objects(machine.store, request))
     if state.closed is None:
         raise CannotVerify(f"run {request.run_id} is not finished: run the same `kadr analyze` again first")
-    return read_manifest(machine.store, request, state.closed.manifest)
+    return manifest_of(machine.store, request, state)
 
 
-def _again(
-    machine: Machine, found: Verification, only: Sequence[str], video: Path | None, jobs: int | None
-) -> None:
+def _again(machine: Machine, found: Verification, only: Sequence[str], path: Path, jobs: int | None) -> None:
     """Execute the run once more in a store of its own, and compare."""
     manifest = found.manifest
     known = {n.component for n in manifest.graph.nodes}
@@ -116,7 +113,6 @@ def _again(
         found.left_out[name] = "reads what cannot be made again here"
     if not graph.nodes:
         return
-    path = video or path_of(manifest.request.source)
     view: View = Bars() if sys.stderr.isatty() else Lines()
     with _aside(machine, manifest.request.run_id) as aside, view:
         state = _executed(aside, manifest.request, graph, path, view, jobs)

@@ -79,9 +79,52 @@ def test_it_is_found_by_path_id_beginning_and_name(kadr: Kadr, place: Place) -> 
     assert shown(kadr)["video"] == "text.mp4"
 
 
-def test_the_same_bytes_elsewhere_are_the_same_video(kadr: Kadr, place: Place, tmp_path: Path) -> None:
-    shutil.copy(place.sound, tmp_path / "copy.flac")
-    assert shown(kadr, tmp_path / "copy.flac")["video"] == "a reading.flac"
+def test_a_copy_is_shown_under_the_name_that_was_asked_for(kadr: Kadr, place: Place, tmp_path: Path) -> None:
+    copy = Path(shutil.copy(place.sound, tmp_path / "copy.flac"))
+    run = shown(kadr, copy)
+    assert (run["video"], run["source"]) == ("copy.flac", copy.as_uri())
+    assert shlex.split(run["again"])[2] == str(copy)
+    assert run["run_id"] == shown(kadr, place.sound)["run_id"]
+    shutil.copytree(f"{place.sound}.kadr", f"{copy}.kadr")
+    report = f"{copy}.kadr/report.html"
+    assert shown(kadr, copy)["files"]["report.html"] == report
+    mark = Path(f"{copy}.kadr/run.json")
+    mark.write_text(json.dumps({**json.loads(mark.read_text()), "video": "../copy.flac"}))
+    of_folder = shown(kadr, f"{copy}.kadr")
+    assert (of_folder["video"], of_folder["files"]["report.html"]) == ("copy.flac", report)
+    assert kadr("show", copy).out.startswith("copy.flac complete\n")
+    assert f"{place.home}" not in kadr("diff", copy, copy).out
+    assert "copy.flac" in kadr("diff", copy, copy).out
+
+
+def test_a_folder_elsewhere_shows_its_own_report(kadr: Kadr, place: Place, tmp_path: Path) -> None:
+    """As one made by --out."""
+    shutil.copytree(f"{place.sound}.kadr", tmp_path / "out")
+    assert shown(kadr, tmp_path / "out")["files"]["report.html"] == str(tmp_path / "out/report.html")
+
+
+def test_what_gc_removed_is_said_with_what_to_do(
+    kadr: Kadr, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = shutil.copytree(place.home, tmp_path / "home", dirs_exist_ok=True) / "store"
+    monkeypatch.setenv("KADR_HOME", str(store.parent))
+    run_id = shown(kadr, place.sound)["run_id"]
+    shutil.rmtree(next(store.glob("results/local/*/loudness")))
+    said = kadr("show", run_id)
+    again = shlex.join(["kadr", "analyze", str(place.sound), "--profile", "standard", "--only", "loudness"])
+    assert said.code == 0
+    assert (
+        f"results of loudness are not in the store any more (or are damaged): `{again}` makes them"
+        in said.out
+    )
+    shutil.rmtree(store / "state/local" / run_id)
+    shutil.rmtree(store / "runs/local" / run_id)
+    for command in ("show", "verify"):
+        said = kadr(command, f"{place.sound}.kadr")
+        assert said.code == 1
+        assert f"{place.sound}.kadr shows run {run_id}, which is not in {store} any more" in said.err
+        assert "`kadr analyze` of the video makes a new run" in said.err
+        assert "state/local" not in said.err
 
 
 def test_without_its_folder_the_report_is_the_stored_one(kadr: Kadr, place: Place, tmp_path: Path) -> None:
@@ -141,6 +184,14 @@ def test_an_open_run_is_running_or_stopped_and_says_how_it_goes_on(
     again = shlex.join(["kadr", "analyze", str(place.sound), "--profile", "standard", "--only", "loudness"])
     assert f"nobody works on it: `{again}` resumes it" in kadr("show", run_id).out
     assert json.loads(kadr("show", "--all", "--json").out)[1]["status"] == "stopped"
+    for path in state.glob("1/*"):
+        path.unlink()  # as one of a batch that nobody has come to
+    assert shown(kadr, run_id)["status"] == "stopped"
+    claim = hold(Machine().store, run_id)
+    assert shown(kadr, run_id)["status"] == "waiting"
+    assert "comes to it when those before it let it" in kadr("show", run_id).out
+    assert claim is not None
+    claim.release()
 
 
 def test_a_run_of_other_components_cannot_be_resumed(kadr: Kadr, place: Place) -> None:
