@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from functions.speech.chunk import Ear, listen
 from functions.speech.windows import voiced
 from functions.speech.words import arrays_of
 from kadr.contracts.artifact import ArraySpec, Artifact, ArtifactSpec
 from kadr.contracts.component import Audio, Chunk, Params, Part, Resources, Result, Stage, component
-from kadr.contracts.errors import InvalidProfile
 from kadr.contracts.media import AudioStream, ChunkSpan
 from kadr.contracts.model import Models
+from kadr.craft.languages import NAMES, OTHERWISE
 
 
 def _score(dim: str, doc: str) -> ArraySpec:
@@ -49,12 +49,33 @@ SPEECH = ArtifactSpec(
 LISTS = ("languages", "language_scores", "segments", "words")
 
 
+ENGLISH_ONLY = "whisper_tiny_en"
+
+
+def _known(code: str) -> str:
+    if code not in NAMES:
+        raise ValueError("Whisper knows no language of that code")
+    return code
+
+
+Language = Annotated[
+    str, AfterValidator(_known), Field(json_schema_extra={"enum": [*NAMES], "meant": dict(OTHERWISE)})
+]
+
+
 class SpeechParams(Params):
     """Which model listens, and for what."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"model": {"const": ENGLISH_ONLY}}, "required": ["model"]},
+            "then": {"properties": {"language": {"enum": ["en", None]}}},
+        }
+    )
+
     model: Literal["whisper_base", "whisper_tiny_en"] = "whisper_base"
-    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")] | None = None
-    """ISO 639 code; None detects it, chunk by chunk."""
+    language: Language | None = None
+    """A code that Whisper knows; None detects it, chunk by chunk."""
     vocabulary: tuple[str, ...] = ()
     """Names and terms to expect."""
     beam: int = Field(1, ge=1, le=10)
@@ -62,6 +83,12 @@ class SpeechParams(Params):
     """What the model doubts more than this to be speech stays only when it is sure of the words."""
     min_score: float = Field(0.2, ge=0, le=1)
     """Segments with a lower score are left out: they are mostly invented."""
+
+    @model_validator(mode="after")
+    def _model_knows_language(self) -> SpeechParams:
+        if self.model == ENGLISH_ONLY and self.language not in ("en", None):
+            raise ValueError(f"{self.model} knows English only, not {self.language!r}")
+        return self
 
 
 def merge_speech(parts: Sequence[Part]) -> Artifact:
@@ -90,12 +117,8 @@ def merge_speech(parts: Sequence[Part]) -> Artifact:
 def speech(
     audio: AudioStream, voice: Artifact, params: SpeechParams, models: Models, chunk: ChunkSpan
 ) -> Artifact:
-    """Recognise speech, with the times of words. Raises InvalidProfile for a language that the model does not know."""
+    """Recognise speech, with the times of words."""
     native = models[params.model].native
-    if params.language and params.language not in native.supported_languages:
-        raise InvalidProfile(
-            f"speech: {params.model} does not know language {params.language!r}: leave it out"
-        )
     within = (max(chunk.start_ms, audio.start_ms), min(chunk.end_ms, audio.end_ms))
     said = voiced(list(zip(voice["start_ms"].tolist(), voice["end_ms"].tolist(), strict=True)), within)
     hotwords = ", ".join(params.vocabulary) or None

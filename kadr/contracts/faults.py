@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 Schema = Mapping[str, Any]
 
 _SHOWN = 80
-_FORMS = {"^[a-z]{2,3}$": "an ISO 639 code in small letters, such as en"}
-"""What patterns of parameters mean, for people."""
+_MANY = 20
+"""Allowed values beyond this are counted where the one that was meant can be named."""
 
 
 def meant(name: str, known: Collection[str]) -> str:
@@ -53,16 +53,28 @@ def faults(schema: Schema, value: Any, place: str = "") -> list[str]:
 def _sentence(error: ValidationError, place: str) -> str:
     where = place + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.path)
     schema: Any = error.schema
-    close = meant(error.instance, schema.get("enum", ())) if isinstance(error.instance, str) else ""
-    return f"{where.removeprefix('.')}: {quoted(error.instance)} is not {accepted(schema)}{close}"
+    close = _meant_value(error.instance, schema) if isinstance(error.instance, str) else ""
+    most = _MANY if close else None
+    return f"{where.removeprefix('.')}: {quoted(error.instance)} is not {accepted(schema, most)}{close}"
 
 
-def accepted(schema: Schema) -> str:
-    """What ``schema`` allows, in words: ``a whole number from 1 to 50, or null``."""
+def _meant_value(value: str, schema: Schema) -> str:
+    """What was meant among the values that ``schema`` lists; its ``meant`` has what people write instead of them."""
+    for one in schema.get("anyOf", [schema]):
+        if known := [v for v in one.get("enum", ()) if isinstance(v, str)]:
+            instead = one.get("meant", {}).get(value.lower())
+            return f" (did you mean {instead!r}?)" if instead else meant(value, known)
+    return ""
+
+
+def accepted(schema: Schema, most: int | None = None) -> str:
+    """What ``schema`` allows, in words: ``a whole number from 1 to 50, or null``. More than ``most`` values are counted."""
     if "enum" in schema:
-        return f"one of {', '.join(map(str, schema['enum']))}"
+        values = [v if isinstance(v, str) else json.dumps(v) for v in schema["enum"]]
+        listed = most is None or len(values) <= most
+        return f"one of {', '.join(values)}" if listed else f"one of the {len(values)} that are known"
     if "anyOf" in schema:
-        return ", or ".join(accepted(s) for s in schema["anyOf"])
+        return ", or ".join(accepted(s, most) for s in schema["anyOf"])
     match schema.get("type"):
         case "integer":
             return f"a whole number{_range(schema)}"
@@ -82,7 +94,7 @@ def accepted(schema: Schema) -> str:
 
 def _text(schema: Schema) -> str:
     if pattern := schema.get("pattern"):
-        return _FORMS.get(pattern, f"text of the form {pattern}")
+        return f"text of the form {pattern}"
     longest = schema.get("maxLength")
     return f"text of at most {longest} characters" if longest else "text"
 

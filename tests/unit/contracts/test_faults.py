@@ -13,7 +13,12 @@ from kadr.contracts.faults import accepted, faults, inexact, meant
 from kadr.contracts.keys import jcs
 
 MAYBE = {"anyOf": [{"type": "integer", "minimum": 500}, {"type": "null"}]}
-LANGUAGE = {"anyOf": [{"type": "string", "pattern": "^[a-z]{2,3}$"}, {"type": "null"}]}
+LANGUAGE = {
+    "anyOf": [
+        {"type": "string", "enum": [f"{i:02}" for i in range(30)], "meant": {"one": "01"}},
+        {"type": "null"},
+    ]
+}
 DETECTOR = {"enum": ["adaptive", "transnet"], "type": "string"}
 TEXTS = {"type": "array", "items": {"type": "string"}}
 
@@ -23,7 +28,10 @@ TEXTS = {"type": "array", "items": {"type": "string"}}
     [
         (MAYBE, "two", "x.p: 'two' is not a whole number of at least 500, or null"),
         (MAYBE, 1, "x.p: 1 is not a whole number of at least 500, or null"),
-        (LANGUAGE, "English", "x.p: 'English' is not an ISO 639 code in small letters, such as en, or null"),
+        (LANGUAGE, "One", "x.p: 'One' is not one of the 30 that are known, or null (did you mean '01'?)"),
+        (LANGUAGE, "031", "x.p: '031' is not one of the 30 that are known, or null (did you mean '03'?)"),
+        (LANGUAGE, "x", f"x.p: 'x' is not one of {', '.join(f'{i:02}' for i in range(30))}, or null"),
+        ({"enum": ["en", None]}, "ru", "x.p: 'ru' is not one of en, null"),
         (DETECTOR, "transnett", "x.p: 'transnett' is not one of adaptive, transnet (did you mean 'transnet'?)"),
         (DETECTOR, True, "x.p: true is not one of adaptive, transnet"),
         (TEXTS, "dog", "x.p: 'dog' is not a list of texts, such as [\"a\", \"b\"]"),

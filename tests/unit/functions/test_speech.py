@@ -17,7 +17,6 @@ from functions.speech.windows import WINDOW_MS, Window, windows
 from functions.speech.words import Segment, Word, arrays_of, in_order, without_loops
 from kadr.contracts.artifact import Artifact
 from kadr.contracts.component import Part
-from kadr.contracts.errors import InvalidProfile
 from kadr.contracts.media import ChunkSpan
 from tests.unit.functions.audio import MemoryAudio, clip, noise, silence
 from tests.unit.functions.models import models
@@ -84,11 +83,6 @@ def test_nothing_is_said_where_no_voice_is() -> None:
 
 def test_noise_taken_for_voice_says_nothing() -> None:
     assert said(noise(8000), [(500, 7500)]).payload["words"] == []
-
-
-def test_unknown_language_is_refused() -> None:
-    with pytest.raises(InvalidProfile, match="does not know language 'xx'"):
-        said(clip("wizard.flac"), [(200, 4800)], language="xx")
 
 
 def words(*texts: str, at: int = 0) -> tuple[Word, ...]:
