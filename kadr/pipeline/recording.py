@@ -36,12 +36,8 @@ def record_acquired(store: ObjectStore, request: Request, epoch: int) -> Record:
 
 
 def record_cached(store: ObjectStore, spec: TaskSpec, found: Mapping[str, str]) -> Record:
-    """Write and return the record of a task all of whose results were found.
-
-    They are touched first: what was written long ago and no run refers to is garbage until then.
-    """
-    for wanted in spec.wanted:
-        store.touch(ResultId(spec.owner, spec.video_id, spec.component, wanted.key, found[wanted.name]).json)
+    """Write and return the record of a task all of whose results were found. Raises ObjectMissing."""
+    _touch(store, spec, found)
     return _put(store, spec.owner, spec.run_id, spec.epoch, found_record(store, spec, found))
 
 
@@ -60,12 +56,24 @@ def write_record(
     device: str,
     details: Mapping[str, Any],
 ) -> Record:
-    """Write and return the record of a task that was run; ``cached`` names the outputs that were found after all."""
+    """Write and return the record of a task that was run; ``cached`` names the outputs that were found after all.
+
+    Raises ObjectMissing.
+    """
+    _touch(store, spec, {name: digest for name, digest in digests.items() if name in cached})
     record = _record(store, spec, digests, cached, started_ms, seconds, device)
     before = spec.remakes
     remade = 0 if before is None or before.digest == record.digest else before.remade + 1
     record = record.model_copy(update={"details": dict(details), "remade": remade})
     return _put(store, spec.owner, spec.run_id, spec.epoch, record)
+
+
+def _touch(store: ObjectStore, spec: TaskSpec, found: Mapping[str, str]) -> None:
+    """What was written long ago and no run refers to is garbage until it is touched."""
+    for wanted in spec.wanted:
+        if wanted.name in found:
+            result = ResultId(spec.owner, spec.video_id, spec.component, wanted.key, found[wanted.name])
+            store.touch(result.json)
 
 
 def _put(store: ObjectStore, owner: str, run_id: str, epoch: int, record: Record) -> Record:
