@@ -23,7 +23,7 @@ from cli.progress import Bars, JsonLines, Lines, View
 from cli.runs import requests
 from cli.sources import Video, path_of, shown
 from cli.tables import print_table
-from cli.text import printable
+from cli.text import number, printable
 from kadr.contracts.errors import KadrError, VideoChanged
 from kadr.contracts.run import Request
 from kadr.pipeline.admission import load_objects
@@ -192,7 +192,7 @@ def _say_plan(found: Sequence[Candidate], as_json: bool) -> None:
         if c.error is not None:
             print(printable(f"left out: {c.video.title}: {c.error}"))
     print(
-        f"{len(found)} videos: {low:g} … {high:g} s of computing, {credits[0]:g} … {credits[1]:g} credits",
+        f"{number(len(found), 'video')}: {low:g} … {high:g} s of computing, {credits[0]:g} … {credits[1]:g} credits",
         flush=True,
     )
 

@@ -15,7 +15,7 @@ import click
 
 from cli.compose import Machine, Question
 from cli.sources import Video
-from cli.tracker import clock
+from cli.tracker import exactly
 from kadr.contracts.errors import InvalidProfile
 from kadr.contracts.profile import Profile
 from kadr.pipeline import catalogue, profiles
@@ -155,7 +155,7 @@ def profile_options(function: Callable[..., Any]) -> Callable[..., Any]:
             f"--set {item}": (item.partition(".")[0].strip(),) for item in sets
         }
         if start is not None and end is not None and end <= start:
-            raise click.UsageError(f"--to {said(end)} is not after --from {said(start)}")
+            raise click.UsageError(f"--to {exactly(end)} is not after --from {exactly(start)}")
         if end == 0:
             raise click.UsageError("--to 0 leaves nothing to analyse")
         for option, components, param, value in (
@@ -178,12 +178,6 @@ def profile_options(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(choice=Choice(name, settings, names, text, spoken), **rest)
 
     return wrapped
-
-
-def said(ms: int) -> str:
-    """A time as :class:`Clock` reads it."""
-    rest = f".{ms % 1000:03d}".rstrip("0").rstrip(".")
-    return f"{clock(ms)}{rest}"
 
 
 def parse_sets(sets: tuple[str, ...]) -> dict[str, dict[str, Any]]:

@@ -16,7 +16,7 @@ from cli.options import Choice, given, profile_options
 from cli.preview import duration_ms
 from cli.sources import Video, resolve
 from cli.text import printable
-from cli.tracker import clock
+from cli.tracker import exactly
 from kadr.contracts.errors import InvalidObject, InvalidProfile, KadrError, ObjectMissing
 from kadr.contracts.manifest import Manifest
 from kadr.contracts.profile import NormalProfile, part_asked
@@ -99,8 +99,8 @@ def _part(profile: NormalProfile, duration: int) -> tuple[int, int]:
     start, end = part_asked(profile.hashed(), duration)
     if duration and start == end:
         raise InvalidProfile(
-            f"the part asked for begins at {clock(profile.components['probe'].params['from_ms'])}, "
-            f"but the video ends at {clock(duration)}: choose an earlier --from"
+            f"the part asked for begins at {exactly(profile.components['probe'].params['from_ms'])}, "
+            f"but the video ends at {exactly(duration)}: choose an earlier --from"
         )
     return start, end
 
@@ -168,7 +168,7 @@ def _print(plan: dict[str, Any]) -> None:
 def _length(plan: dict[str, Any]) -> str:
     start, end = plan["asked_ms"]
     whole = f"{plan['duration_ms'] / 1000:.1f} s"
-    part = f"{(end - start) / 1000:.1f} s ({clock(start)}–{clock(end)}) of "
+    part = f"{(end - start) / 1000:.1f} s ({exactly(start)}–{exactly(end)}) of "
     return whole if end - start == plan["duration_ms"] else part + whole
 
 

@@ -144,6 +144,9 @@ class Lines:
 
     def begin(self, admitted: Admitted, title: str, catalogue: Catalogue) -> None:
         run_id = admitted.request.run_id
+        if run_id in self._titles:
+            self.note(f"{title}: the same video as {self._titles[run_id]}")
+            return
         self._titles[run_id] = title
         self._trackers[run_id] = Tracker(admitted.request.graph, catalogue)
         self.note(f"{title}: run {run_id} ({admitted.how})")

@@ -19,7 +19,7 @@ from cli.runs import Named, find, requests
 from cli.summary import found_in, in_words
 from cli.tables import print_json, print_table
 from cli.text import printable
-from cli.tracker import clock
+from cli.tracker import exactly
 from kadr.contracts.errors import InvalidObject, ObjectMissing
 from kadr.contracts.manifest import ComponentSummary
 from kadr.contracts.run import Record, RecordResult, Request, RunStatus, TaskState
@@ -206,7 +206,7 @@ def _remarks(run: Mapping[str, Any]) -> Iterator[str]:
     for name, c in run["components"].items():
         if c["state"] in ("failed", "blocked", "partial", "absent"):
             code = f"{c['error']['code']}: " if c["error"] else ""
-            gaps = ", ".join(f"{clock(start)}–{clock(end)}" for start, end in c["gaps"])
+            gaps = ", ".join(f"{exactly(start)}–{exactly(end)}" for start, end in c["gaps"])
             yield f"{name} is {c['state']}: {code}{c['reason']}" + (f" (not seen: {gaps})" if gaps else "")
     if lost := [name for name, c in run["components"].items() if not all(r["stored"] for r in c["results"])]:
         yield f"results of {', '.join(lost)} are not in the store any more (or are damaged): {_same(run)} makes them again"

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.text import printable
-from cli.tracker import clock
+from cli.text import number, printable
+from cli.tracker import exactly
 from kadr.contracts.errors import Interrupted, InvalidObject
 from kadr.contracts.profile import part_asked
 from kadr.contracts.run import RunStatus
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from cli.analyze import Job
 
 
-KINDS = ("captions", "shots", "scenes", "speakers", "sounds", "texts", "objects", "faces", "tags", "passages")
-"""Lists of an ``insights.json`` that are counted, beside the words."""
+KINDS = (
+    *("captions", "shots", "scenes", "speakers", "sounds", "texts", "objects", "faces"),
+    *("tags", "passages", "keywords"),
+)
+"""Lists of an ``insights.json`` that are counted, beside words, spans, and what components of one's own found."""
 
 
 def summarise(jobs: Sequence[Job], seconds: float, as_json: bool) -> None:
@@ -91,16 +94,30 @@ def _found(job: Job) -> dict[str, int]:
 
 
 def found(insights: Mapping[str, Any]) -> dict[str, int]:
-    """How many of each kind an ``insights.json`` has."""
-    words = sum(len(segment["words"]) for segment in insights.get("transcript", ()))
-    counts = {kind: len(insights[kind]) for kind in KINDS if insights.get(kind)}
-    return {**({"words": words} if words else {}), **counts}
+    """How many of each kind an ``insights.json`` has; of a component of one's own, things with a time, or else values."""
+    counts = {
+        "words": sum(len(segment["words"]) for segment in insights.get("transcript", ())),
+        **{kind: len(insights.get(kind) or ()) for kind in KINDS},
+        "quality_spans": len(insights.get("quality") or ()),
+        "moderation_spans": len((insights.get("moderation") or {}).get("spans", ())),
+        **{o["component"]: o["items_in_all"] or _values(o) for o in insights.get("others", ())},
+    }
+    return {kind: n for kind, n in counts.items() if n}
+
+
+def _values(other: Mapping[str, Any]) -> int:
+    return sum(series["points"] for series in other["series"]) or len(other["values"])
 
 
 def in_words(counts: Mapping[str, int], ended_well: bool) -> str:
     """``counts`` in words; where nothing was to be counted (as in loudness), the report says what there is."""
-    said = ", ".join(f"{n} {kind if n != 1 else kind[:-1]}" for kind, n in counts.items())
+    said = ", ".join(_counted(kind, n) for kind, n in counts.items())
     return said or ("nothing that is counted: the report has what there is" if ended_well else "nothing")
+
+
+def _counted(kind: str, n: int) -> str:
+    ours = kind == "words" or kind in KINDS or kind.endswith("_spans")
+    return number(n, kind.removesuffix("s").replace("_", " ")) if ours else f"{n} × {kind}"
 
 
 def _part(row: Mapping[str, Any]) -> dict[str, str]:
@@ -109,7 +126,7 @@ def _part(row: Mapping[str, Any]) -> dict[str, str]:
     if not whole or length == whole:
         return {}
     start, end = row["asked_ms"]
-    return {"part": f"{clock(start)}–{clock(end)} of {clock(whole)}"}
+    return {"part": f"{exactly(start)}–{exactly(end)} of {exactly(whole)}"}
 
 
 def _print(row: Mapping[str, Any]) -> None:
@@ -129,7 +146,7 @@ def _print(row: Mapping[str, Any]) -> None:
     cells = {
         "found": in_words(row["found"], row["status"] == RunStatus.COMPLETE),
         **_part(row),
-        "took": f"{row['seconds']:.1f} s{speed}; {row['tasks']['computed']} of {row['tasks']['in_all']} tasks computed",
+        "took": f"{row['seconds']:.1f} s{speed}; {row['tasks']['computed']} of {number(row['tasks']['in_all'], 'task')} computed",
         **{name: reason for name, reason in row["missing"].items() if name not in row["blocked"]},
         **({"not done": f"{', '.join(row['blocked'])}: they need what failed"} if row["blocked"] else {}),
         **({"damaged": "; ".join(row["warnings"])} if row["warnings"] else {}),

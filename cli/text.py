@@ -9,3 +9,8 @@ def printable(text: str) -> str:
     Line ends stay: messages have them. File names and reasons may come from hostile files.
     """
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+
+
+def number(n: int, what: str) -> str:
+    """``n`` of ``what``, which is said of one: ``number(2, "result")`` is ``2 results``."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"

@@ -193,3 +193,9 @@ def clock(ms: float) -> str:
     seconds = int(ms // 1000)
     hours, rest = divmod(seconds, 3600)
     return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60:02d}:{rest % 60:02d}"
+
+
+def exactly(ms: int) -> str:
+    """As :func:`clock`, with the fraction of a second if there is one: ``65250`` as ``01:05.25``."""
+    rest = f".{ms % 1000:03d}".rstrip("0").rstrip(".")
+    return f"{clock(ms)}{rest}"

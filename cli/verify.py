@@ -17,7 +17,7 @@ from cli.progress import Bars, Lines, View
 from cli.runs import find
 from cli.stopping import Stoppable
 from cli.tables import print_json, print_table
-from cli.text import printable
+from cli.text import number, printable
 from kadr.contracts.errors import KadrError, StoreFailure, VideoChanged
 from kadr.contracts.keys import jcs
 from kadr.contracts.manifest import Manifest
@@ -213,9 +213,12 @@ def _print(found: Verification, only_stored: bool) -> None:
 def _said(found: Verification, only_stored: bool) -> str:
     of = f"of run {found.manifest.request.run_id}"
     if found.exit_code == EXIT_DIFFERENT:
-        return f"{len(found.faults)} results {of} are not as they were recorded."
+        are = "is not as it was" if len(found.faults) == 1 else "are not as they were"
+        return f"{number(len(found.faults), 'result')} {of} {are} recorded."
     if only_stored:
-        return f"All {len(found.stored)} results {of} are in the store, with the content of their digests."
+        every = "The one result" if len(found.stored) == 1 else f"All {len(found.stored)} results"
+        are = "is" if len(found.stored) == 1 else "are"
+        return f"{every} {of} {are} in the store, with the content recorded."
     verified = sum(f.verdict.good for f in found.again)
     rest = "; the rest could not be compared" if found.exit_code else ""
-    return f"{verified} results {of} came out the same{rest}."
+    return f"{number(verified, 'result')} {of} came out the same{rest}."
