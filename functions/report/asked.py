@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from functions.report.insights import Asked
+from functions.report.about import Asked
 from functions.report.kinds import KINDS, kinds
 from kadr.contracts.profile import part_asked
 

@@ -6,25 +6,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from functions.report import heard, meant, seen
-from functions.report.asked import asked
-from functions.report.insights import (
+from functions.report.about import (
     Asked,
     AudioStream,
     Chapter,
     ComponentUsed,
-    Insights,
-    Item,
-    Keyword,
     ModelUsed,
     ResultUsed,
     Run,
     Video,
     VideoStream,
 )
+from functions.report.asked import asked
+from functions.report.insights import Insights
+from functions.report.items import Keyword
 from functions.report.missing import missing
 from functions.report.others import others
 from functions.report.sources import Sources
 from functions.report.summary import summary
+from functions.report.values import Item
 from kadr.contracts.component import Stage
 
 

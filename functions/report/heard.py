@@ -5,16 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
-from functions.report.insights import (
-    CaptionLine,
-    Language,
-    Loudness,
-    Segment,
-    Sound,
-    Speaker,
-    Turn,
-    Word,
-)
+from functions.report.items import CaptionLine, Language, Loudness, Segment, Sound, Speaker, Turn, Word
 from functions.report.sources import Found, Sources, at, covered_ms
 
 

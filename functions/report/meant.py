@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functions.report.insights import Keyword, Passage
+from functions.report.items import Keyword, Passage
 from functions.report.sources import Sources, at, score
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from functions.report.insights import Asked, Missing
+from functions.report.about import Asked, Missing
 from functions.report.words import clock
 
 AGAIN = "Run the same command again: what succeeded is kept, and only what failed is computed."

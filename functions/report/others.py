@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from functions.report.insights import Other, OtherItem, Series
+from functions.report.items import Other, OtherItem, Series
 from functions.report.kinds import own
 from functions.report.sources import Found, Sources, Span
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from functions.report.insights import Insights, Word
+from functions.report.insights import Insights
+from functions.report.items import Word
 from functions.report.kinds import kinds, own
 from functions.report.others import taken_apart
 from functions.report.sources import Found, Sources

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from functions.report.insights import Asked, Missing
+from functions.report.about import Asked, Missing
 from functions.report.kinds import kinds, spoken
 from functions.report.missing import ABOUT_THE_FILE, parted
 from functions.report.words import clock, listed, span_length

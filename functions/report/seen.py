@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from functions.report.insights import (
+from functions.report.items import (
     Box,
     FaceTrack,
     KeyFrame,

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from functions.report.insights import Evidence, ResultUsed
+from functions.report.about import ResultUsed
+from functions.report.values import Evidence
 from kadr.contracts.artifact import Artifact
 from kadr.contracts.view import RunView
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from functions.report.insights import Evidence, Insights, Item, Phrase, Segment, Sentence
+from functions.report.insights import Insights, Phrase, Sentence
+from functions.report.items import Segment
 from functions.report.kinds import spoken
 from functions.report.problem import problem
 from functions.report.sources import covered_ms
+from functions.report.values import Evidence, Item
 from functions.report.words import clock, count, language_name, listed, shortened, span_length
 
 SAID_CHARS = 60

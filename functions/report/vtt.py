@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from functions.report.insights import CaptionLine, Segment
+from functions.report.items import CaptionLine, Segment
 from kadr.craft.captions import Cue, Said, cues, plain
 from kadr.craft.webvtt import payload, stamp
 

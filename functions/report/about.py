@@ -1,0 +1,111 @@
+"""What insights.json says about the file, the run, the question, and what is missing."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from functions.report.values import Evidence, Item, Span, Value
+
+
+class AudioStream(Value):
+    index: int
+    codec: str
+    rate: int
+    channels: int
+    language: str | None = None
+    duration_ms: int | None = None
+
+
+class VideoStream(Value):
+    codec: str
+    width: int = Field(description="Pixels, upright: after the stored rotation.")
+    height: int
+    rotation: int = 0
+    fps: float | None = None
+    frames: int | None = None
+    hdr: bool = False
+
+
+class Chapter(Item):
+    title: str
+
+
+class Video(Value):
+    title: str
+    video_id: str = Field(description="SHA-256 of the video's bytes.")
+    container: str | None = None
+    duration_ms: int
+    size_bytes: int | None = None
+    picture: VideoStream | None = Field(
+        default=None, description="null: the file has no video stream, or was not read."
+    )
+    sound: tuple[AudioStream, ...] = ()
+    chapters: tuple[Chapter, ...] = ()
+    warnings: tuple[str, ...] = ()
+    evidence: Evidence | None = None
+
+
+class ModelUsed(Value):
+    name: str
+    version: str = ""
+    signature: str = ""
+    engine: str = ""
+    precision: str = ""
+
+
+class ResultUsed(Value):
+    name: str
+    key: str
+    digest: str
+
+
+class ComponentUsed(Value):
+    name: str
+    stage: str
+    version: int
+    state: Literal["succeeded", "partial", "failed", "blocked", "absent"]
+    tasks: int = 0
+    computed: int = 0
+    cached: int = 0
+    seconds: float = Field(
+        default=0.0, description="Computing time of its tasks, summed; 0 when all were found by key."
+    )
+    device: str = ""
+    models: tuple[ModelUsed, ...] = ()
+    results: tuple[ResultUsed, ...] = ()
+
+
+class Run(Value):
+    run_id: str
+    owner: str
+    epoch: int
+    created_ms: int = Field(description="Admission, in ms since 1970-01-01T00:00Z.")
+    config_hash: str
+    kadr_version: str
+    platform_id: str = ""
+    components: tuple[ComponentUsed, ...]
+
+
+class Asked(Value):
+    """The question: counts, lengths and lists speak of this part of the video and of what was looked for in it."""
+
+    start_ms: int
+    end_ms: int
+    whole: bool = Field(description="Whether the part is all of the video.")
+    profile: str
+    narrowed: bool = Field(description="Whether ``--only`` left out some of what the profile would look for.")
+    looked_for: tuple[str, ...] = Field(description="What the run's components find, in plain words.")
+    left_out: tuple[str, ...] = Field(description="What Kadr can look for and this run was not asked to.")
+
+
+class Missing(Value):
+    """Something a reader may expect and does not find, why, and what to do about it."""
+
+    components: tuple[str, ...] = Field(description="Those it concerns; none for ``range``: it concerns all.")
+    why: Literal["failed", "blocked", "gaps", "damaged", "no_stream", "cancelled", "range"]
+    reason: str
+    what_to_do: str
+    gaps: tuple[Span, ...] = ()
+    error_code: str | None = None
