@@ -185,7 +185,7 @@ def _print(run: Mapping[str, Any]) -> None:
     print()
     headers = ("component", "stage", "state", "tasks", "computed", "cached", "seconds", "made")
     rows = [_row(name, c) for name, c in run["components"].items()]
-    print_table(headers, rows, right=("tasks", "computed", "cached", "seconds"))
+    print_table(headers, rows, right=("tasks", "computed", "cached", "seconds"), whole=headers[:-1])
     print()
     for line in _remarks(run):
         print(printable(line))
@@ -256,12 +256,19 @@ def _show_all(store: FileStore, as_json: bool) -> None:
         return print_json(listed)
     keys = ("status", "video", "profile")
     rows = [(r["run_id"][:SHOWN], *(r[k] for k in keys), when(r["created_ms"]), _missing(r)) for r in listed]
-    print_table(("run", "status", "video", "profile", "asked", "missing"), rows)
+    headers = ["run", "status", "video", "profile", "asked", "missing"]
+    if not any(run["missing"] for run in listed):
+        headers, rows = headers[:-1], [row[:-1] for row in rows]
+    print_table(headers, rows, whole=("run", "status", "asked"))
     return None
 
 
 def _missing(run: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} ({state})" for name, state in run["missing"].items())
+    """What failed; what is missing only because of that is counted."""
+    missing: Mapping[str, str] = run["missing"]
+    blocked = sum(state == "blocked" for state in missing.values())
+    own = [f"{name} ({state})" for name, state in missing.items() if state != "blocked"]
+    return ", ".join([*own, f"{blocked} blocked"] if blocked else own)
 
 
 def _brief(seen: Seen) -> dict[str, Any]:

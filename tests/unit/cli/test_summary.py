@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cli.summary import found, in_words
+from cli.tables import print_table
 from cli.text import number
 from cli.tracker import exactly
 
@@ -55,3 +56,16 @@ def test_one_is_not_several(n: int, text: str) -> None:
 )
 def test_fractions_of_a_second_are_not_cut_off(ms: int, text: str) -> None:
     assert exactly(ms) == text
+
+
+def test_a_table_fits_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [("629384c0", "a very long name of a video " * 4 + ".mp4", "2026-11-21 15:06", "probe (failed)")]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    print_table(("run", "video", "asked", "missing"), rows, whole=("run", "asked"))
+    lines = capsys.readouterr().out.splitlines()[1:]  # the first is dim, by escapes
+    assert max(map(len, lines)) <= 60
+    assert "629384c0" in lines[0]
+    assert "2026-11-21 15:06" in lines[0]
