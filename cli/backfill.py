@@ -23,7 +23,7 @@ from cli.progress import Bars, JsonLines, Lines, View
 from cli.runs import requests
 from cli.sources import Video, path_of, shown
 from cli.tables import print_table
-from cli.text import number, printable
+from cli.text import about, number, printable
 from kadr.contracts.errors import KadrError, VideoChanged
 from kadr.contracts.run import Request
 from kadr.pipeline.admission import load_objects
@@ -190,7 +190,7 @@ def _say_plan(found: Sequence[Candidate], as_json: bool) -> None:
     print_table(("video", "was", "answer", *right), rows, right=right)
     for c in found:
         if c.error is not None:
-            print(printable(f"left out: {c.video.title}: {c.error}"))
+            print(printable(f"left out: {about(c.video.title, str(c.error))}"))
     print(
         f"{number(len(found), 'video')}: {low:g} … {high:g} s of computing, {credits[0]:g} … {credits[1]:g} credits",
         flush=True,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from cli.outputs import FULL
 from kadr.contracts.errors import NoSpaceLeft, StoreFailure, VideoUnavailable
@@ -32,7 +34,8 @@ class Fetcher:
     max_bytes: int = 20 * GB
 
     def __call__(self, url: str) -> Path:
-        """The file behind ``url``. Raises VideoUnavailable with yt-dlp's own reason, StoreFailure, NoSpaceLeft."""
+        """The file behind ``url``. Raises VideoUnavailable with the reason, StoreFailure, NoSpaceLeft."""
+        _check(url)
         name = hashlib.sha256(os.fsencode(url)).hexdigest()[:16]
         with _kept(url, self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +69,11 @@ class Fetcher:
         if part.exists() and time.time() - part.stat().st_mtime > DAY_S:
             shutil.rmtree(part)  # what is behind the URL may have changed: two halves might not fit
         part.mkdir(parents=True, exist_ok=True)
-        _download(url, part, self.max_bytes)
+        try:
+            _download(url, part, self.max_bytes)
+        finally:
+            with suppress(OSError):  # it holds something, to go on with or to be taken
+                part.rmdir()
         found = _whole(part)
         if not found:
             raise VideoUnavailable(f"{url}: nothing was fetched")
@@ -107,8 +114,55 @@ def _download(url: str, folder: Path, max_bytes: int) -> None:
         with YoutubeDL(_options(folder) | {"progress_hooks": [watch]}) as ytdl:
             ytdl.process_ie_result(_one(ytdl.extract_info(url, download=False), url), download=True)
     except (YoutubeDLError, ValueError) as error:
-        reason = str(error).removeprefix("ERROR: ").partition("; please report")[0]
-        raise VideoUnavailable(f"{url}: {reason}") from error
+        raise VideoUnavailable(f"{url}: {_reason(error, url)}") from error
+
+
+def _check(url: str) -> None:
+    """Raises VideoUnavailable for what leads nowhere."""
+    try:
+        parts = urlsplit(url)
+        why = "" if parts.hostname and parts.port != 0 else "it names no host"
+    except ValueError as error:
+        why = str(error)
+    if why:
+        raise VideoUnavailable(f"{url}: this is no address that a video can be fetched from: {why}")
+
+
+_NOISE = re.compile(r"^(?:ERROR: )?(?:\[[^\]]+\] )?|[;.] ?please report.*$| *\(caused by .*$", re.DOTALL)
+"""Of yt-dlp's messages: the extractor's name, where to report it, and the errors behind an error."""
+_SYSTEM = re.compile(r"\[Errno -?\d+\] ([^)\]'\"]+)")
+
+
+def _reason(error: BaseException, url: str) -> str:
+    """Why yt-dlp gave up, in one sentence."""
+    from yt_dlp.networking.exceptions import CertificateVerifyError, HTTPError, TransportError
+    from yt_dlp.utils import UnsupportedError
+
+    for cause in _causes(error):
+        text = str(cause)
+        system = _SYSTEM.search(text)
+        match cause:
+            case HTTPError():
+                return f"the server answered {cause.status} ({cause.reason})"
+            case UnsupportedError():
+                return "no video was found there (Unsupported URL)"
+            case CertificateVerifyError():
+                return "the server's certificate is not trusted"
+            case TransportError() if system is not None:
+                return f"it cannot be reached: {system[1]}"
+            case TransportError():
+                return f"it cannot be reached: {text.partition(': ')[2] or text}"
+    return " ".join(_NOISE.sub("", str(error)).replace(url, "").split()).strip(" :") or type(error).__name__
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """``error`` and what it came from, as yt-dlp keeps that: the last it said first."""
+    while error is not None:
+        yield error
+        info = getattr(error, "exc_info", None) or (None, None)
+        cause = getattr(error, "cause", None)
+        after = info[1] if info[1] is not error else None
+        error = after or (cause if isinstance(cause, BaseException) else None)
 
 
 def _one(found: Mapping[str, Any] | None, url: str) -> Mapping[str, Any]:

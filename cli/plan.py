@@ -15,7 +15,7 @@ from cli.compose import Machine, Question
 from cli.options import Choice, given, profile_options
 from cli.preview import duration_ms
 from cli.sources import Video, resolve
-from cli.text import printable
+from cli.text import about, printable
 from cli.tracker import exactly
 from kadr.contracts.errors import InvalidObject, InvalidProfile, KadrError, ObjectMissing
 from kadr.contracts.manifest import Manifest
@@ -54,7 +54,7 @@ def command(videos: Sequence[str], choice: Choice, refresh: bool, as_json: bool)
             plan = plan_of(machine, choice.for_video(video, question, machine, _note), video, refresh, costs)
         except KadrError as error:
             failed = True
-            _note(f"{video.title}: {error}")
+            _note(about(video.title, str(error)))
             if as_json:
                 print(json.dumps({"video": video.title, "error": str(error), "code": error.code}))
             continue

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cli.text import printable
+from cli.text import about, printable
 from cli.tracker import Together, Tracker, pace
 from kadr.contracts.errors import KadrError
 from kadr.pipeline.admission import Admitted
@@ -164,7 +164,7 @@ class Lines:
             self.note(f"{title}: {event['status']}")
 
     def failed(self, title: str, error: KadrError) -> None:
-        self.note(f"{title}: {error}")
+        self.note(about(title, str(error)))
 
 
 class Bars:
@@ -285,7 +285,7 @@ class Bars:
 
     def failed(self, title: str, error: KadrError) -> None:
         self._hashed()
-        self.note(f"{title}: {error}")
+        self.note(about(title, str(error)))
 
 
 def _doing(tracker: Tracker) -> str:

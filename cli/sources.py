@@ -14,6 +14,8 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 from kadr.contracts.errors import KadrError, VideoUnreadable
 
 SIDECARS = (".srt", ".vtt")
+SCHEMES = ("http", "https")
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 LABEL_LENGTH, HASH_LENGTH = 50, 8
 
 Fetch = Callable[[str], Path]
@@ -63,7 +65,13 @@ def _means(name: str, fetch: Fetch) -> list[Video]:
 
 
 def _one(name: str, fetch: Fetch) -> list[Video]:
-    if name.startswith(("http://", "https://")):
+    if (address := _ADDRESS.match(name)) and not os.path.exists(name):
+        scheme = address[1].lower()
+        if scheme not in SCHEMES:
+            also = f": name the file itself, as {unquote(address[2])}" if scheme == "file" else ""
+            raise VideoUnreadable(
+                f"{name}: only addresses with {' or '.join(SCHEMES)} are fetched, not {scheme}{also}"
+            )
         return [Video(fetch(name), shown(name), Path.cwd(), label_of(name))]
     if os.path.isdir(name):
         raise VideoUnreadable(f"{name} is a folder: name its videos, e.g. '{name.rstrip('/')}/*.mp4'")

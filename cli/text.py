@@ -14,3 +14,8 @@ def printable(text: str) -> str:
 def number(n: int, what: str) -> str:
     """``n`` of ``what``, which is said of one: ``number(2, "result")`` is ``2 results``."""
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def about(title: str, message: str) -> str:
+    """``message`` with what it is about before it, unless it says so itself."""
+    return message if title in message else f"{title}: {message}"

@@ -70,6 +70,8 @@ def test_order_is_the_order_of_the_names(folder: Path) -> None:
         ("sub/", r"sub/ is a folder: name its videos, e\.g\. 'sub/\*\.mp4'"),
         ("*.avi", r"no file matches \*\.avi"),
         ("folder*", r"no file matches folder\*"),
+        ("ftp://host/v.mp4", r"^ftp://host/v\.mp4: only addresses with http or https are fetched, not ftp$"),
+        ("file:///a%20b.mp4", r"not file: name the file itself, as /a b\.mp4$"),
     ],
 )
 def test_what_means_no_video_is_said(folder: Path, name: str, text: str) -> None:

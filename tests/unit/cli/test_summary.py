@@ -8,7 +8,7 @@ import pytest
 
 from cli.summary import found, in_words
 from cli.tables import print_table
-from cli.text import number
+from cli.text import about, number
 from cli.tracker import exactly
 
 
@@ -69,3 +69,8 @@ def test_a_table_fits_a_narrow_terminal(
     assert max(map(len, lines)) <= 60
     assert "629384c0" in lines[0]
     assert "2026-11-21 15:06" in lines[0]
+
+
+def test_an_error_names_its_video_once() -> None:
+    assert about("http://x/v.mp4", "http://x/v.mp4: gone") == "http://x/v.mp4: gone"
+    assert about("v.mp4", "cannot read it") == "v.mp4: cannot read it"
