@@ -43,7 +43,7 @@ class ProbeParams(Params):
 
 @component(
     "probe",
-    version=1,
+    version=2,
     stage=Stage.SEGMENTER,
     scope=Whole(),
     reads=Source(),

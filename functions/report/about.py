@@ -32,6 +32,19 @@ class Chapter(Item):
     title: str
 
 
+class Damage(Value):
+    """What of the file is lost. What is there was analysed all the same."""
+
+    kind: Literal["cut_off", "stopped", "time_stamps", "no_picture"] = Field(
+        description="The file ends before its header says; reading stopped before the file ended; times of packets are "
+        "damaged; no picture could be decoded at the beginning."
+    )
+    expected_ms: int | None = Field(default=None, description="What the header promises.")
+    found_ms: int | None = Field(default=None, description="What is there.")
+    packets: int | None = None
+    error: str | None = None
+
+
 class Video(Value):
     title: str
     video_id: str = Field(description="SHA-256 of the video's bytes.")
@@ -44,6 +57,7 @@ class Video(Value):
     sound: tuple[AudioStream, ...] = ()
     chapters: tuple[Chapter, ...] = ()
     warnings: tuple[str, ...] = ()
+    damage: tuple[Damage, ...] = ()
     evidence: Evidence | None = None
 
 

@@ -11,6 +11,7 @@ from functions.report.about import (
     AudioStream,
     Chapter,
     ComponentUsed,
+    Damage,
     ModelUsed,
     ResultUsed,
     Run,
@@ -94,6 +95,7 @@ def _video(sources: Sources) -> Video:
             for i, c in enumerate(probe.value("chapters", []))
         ),
         warnings=tuple(map(str, probe.value("warnings", []))),
+        damage=tuple(Damage(**d) for d in probe.value("damage", [])),
         evidence=probe.evidence() if probe.exists else None,
     )
 

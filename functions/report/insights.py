@@ -35,7 +35,7 @@ from functions.report.items import (
 from functions.report.values import Evidence, Value
 
 MAJOR = 1
-MINOR = 1
+MINOR = 2
 
 
 class Phrase(Value):

@@ -94,9 +94,13 @@ def _remedy(error: Mapping[str, Any]) -> str:
 
 
 def parted(message: str) -> tuple[str, str]:
-    """What is wrong, and the advice after it as sentences (or ""); what stands in parentheses is left out."""
-    what, _, advice = re.sub(r" \([^)]*\)", "", message).partition(": ")
-    return _capital(what), f"{_capital(advice).rstrip('.')}." if advice else ""
+    """What is wrong, and the advice after it as sentences (or ""); what stands in parentheses is left out.
+
+    A component's or parameter's name before it is no part of what is wrong: "speech: the model …".
+    """
+    plain = re.sub(r"^[a-z]\w*(?:[.\[]\S*)?: ", "", re.sub(r" \([^)]*\)", "", message))
+    what, _, advice = plain.partition(": ")
+    return _capital(what.rstrip(".")), f"{_capital(advice).rstrip('.')}." if advice else ""
 
 
 def _capital(text: str) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from functions.report.about import Asked, Missing
+from functions.report.about import Asked, Damage, Missing
 from functions.report.kinds import kinds, spoken
 from functions.report.missing import ABOUT_THE_FILE, parted
 from functions.report.words import clock, listed, span_length
@@ -21,7 +20,6 @@ CAUSES = {
     "NoSpaceLeft": "there was no space left to store results",
 }
 STEP = "a step of the analysis failed"
-CUT_OFF = re.compile(r"the header says (\d+) ms, but the streams hold (\d+) ms")
 NAMED_SPANS = 3
 
 
@@ -32,8 +30,8 @@ class Problem(NamedTuple):
     to_do: str
 
 
-def problem(missing: Sequence[Missing], asked: Asked) -> Problem | None:
-    """The one thing to read first; None when all that was asked for is there."""
+def problem(missing: Sequence[Missing], asked: Asked, damage: Sequence[Damage]) -> Problem | None:
+    """The one thing to read first; None when all that was asked for is there. ``damage``: of the file."""
     failed = [m for m in missing if m.why == "failed" or (m.why == "gaps" and m.error_code)]
     told = next((m for m in failed if m.error_code in ABOUT_THE_FILE), None)
     lost = _lost(missing, asked)
@@ -46,7 +44,7 @@ def problem(missing: Sequence[Missing], asked: Asked) -> Problem | None:
     if stopped := [m for m in missing if m.why in ("cancelled", "blocked")]:
         return Problem(f"The run was stopped before it was done, so {lost}.", stopped[0].what_to_do)
     if damaged := [m for m in missing if m.why == "damaged"]:
-        return _damage(damaged)
+        return _damage(damaged, damage)
     gaps = [m for m in missing if m.why == "gaps"]
     return (
         Problem(f"Parts of the video could not be analysed, so {lost}.", gaps[0].what_to_do) if gaps else None
@@ -70,12 +68,15 @@ def _when(gaps: Sequence[tuple[int, int]]) -> str:
     return "at " + listed([f"{clock(s)}–{clock(e)}" for s, e in gaps])
 
 
-def _damage(damaged: Sequence[Missing]) -> Problem:
-    for entry in damaged:
-        said = CUT_OFF.fullmatch(entry.reason)
-        if said and int(said[2]) < int(said[1]):
-            whole, there = (span_length(int(ms)) for ms in said.groups())
+def _damage(missing: Sequence[Missing], damage: Sequence[Damage]) -> Problem:
+    for one in damage:
+        if one.expected_ms and one.found_ms:
+            whole, there = span_length(one.expected_ms), span_length(one.found_ms)
             what = f"The file is cut off: it should last {whole} but holds only {there}, so the report covers only that."
             return Problem(what, "Copy or download it again.")
+    for one in damage:
+        if one.kind == "stopped" and one.found_ms:
+            what = f"The file could be read only up to {clock(one.found_ms)}, so the report covers only that."
+            return Problem(what, "Copy or download it again.")
     what = "The file is damaged, so what belongs to the damaged part is missing or may be wrong."
-    return Problem(what, damaged[0].what_to_do)
+    return Problem(what, missing[0].what_to_do)

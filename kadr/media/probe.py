@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -95,18 +96,18 @@ def _facts(
     warnings: list[str],
     longest_ms: int,
 ) -> dict[str, Any]:
-    if video is not None and first is None:
-        warnings.append("no picture could be decoded from the beginning of the video")
-    if index.truncated:
-        warnings.append(f"reading stopped before the end of the file: {index.truncated}")
-    if incredible := sum(e.incredible for e in index.extents.values()):
-        warnings.append(f"the time stamps of {incredible} packets are damaged")
+    header_ms, found_ms = _lengths_ms(container, index)
+    damage = [*_damage(video is not None and first is None, index, header_ms, found_ms)]
+    warnings += map(_told, damage)
+    if found_ms is not None and header_ms and _differ(found_ms, header_ms):
+        warnings.append(
+            f"the header says {header_ms / 1000:.1f} s, but the streams hold {found_ms / 1000:.1f} s"
+        )
+    shown_ms = (header_ms if 0 <= header_ms <= longest_ms else 0) if found_ms is None else found_ms
     video_facts = _video_facts(video, first, index, longest_ms) if video else None
     return {
         "container": container.format.name,
-        "duration_ms": max(
-            _duration_ms(container, index, warnings, longest_ms), video_facts["end_ms"] if video_facts else 0
-        ),
+        "duration_ms": max(shown_ms, video_facts["end_ms"] if video_facts else 0),
         "origin_us": origin_us,
         "video": video_facts,
         "audio": [_audio_facts(s, index.extents.get(s.index)) for s in _audio(container)],
@@ -115,6 +116,7 @@ def _facts(
         "tags": _texts(container.metadata),
         "attached_pictures": sum(_attached(s) for s in container.streams.video),
         "warnings": warnings,
+        "damage": damage,
     }
 
 
@@ -206,16 +208,46 @@ def _stream_facts(stream: Stream) -> dict[str, Any]:
     return {"index": stream.index, "codec": stream.codec_context.name, "language": language}
 
 
-def _duration_ms(container: InputContainer, index: SampleIndex, warnings: list[str], longest_ms: int) -> int:
-    """What the packets say; the header's word counts only for streams without time stamps."""
+def _lengths_ms(container: InputContainer, index: SampleIndex) -> tuple[int, int | None]:
+    """What the header says (0: nothing), and what the packets say: None where they have no times."""
     ends = [(e.end_us, e.last_us) for e in index.extents.values() if e.first_us is not None]
-    header_ms = (container.duration or 0) // 1000
-    found_ms = -(-max((max(pair) for pair in ends), default=0) // 1000)
-    if not ends:
-        return header_ms if 0 <= header_ms <= longest_ms else 0
-    if header_ms and abs(header_ms - found_ms) > max(2000, found_ms // 20):
-        warnings.append(f"the header says {header_ms} ms, but the streams hold {found_ms} ms")
-    return found_ms
+    found_ms = -(-max(max(pair) for pair in ends) // 1000) if ends else None
+    return (container.duration or 0) // 1000, found_ms
+
+
+def _differ(longer_ms: int, shorter_ms: int) -> bool:
+    """By more than headers that are only rough do."""
+    return longer_ms - shorter_ms > max(2000, longer_ms // 20)
+
+
+def _damage(
+    blind: bool, index: SampleIndex, header_ms: int, found_ms: int | None
+) -> Iterator[dict[str, Any]]:
+    """What of the file is lost, each kind with what is known of it."""
+    if blind:
+        yield {"kind": "no_picture"}
+    if index.truncated:
+        yield {"kind": "stopped", "found_ms": found_ms, "error": index.truncated}
+    if packets_hit := sum(e.incredible for e in index.extents.values()):
+        yield {"kind": "time_stamps", "packets": packets_hit}
+    if found_ms is not None and _differ(header_ms, found_ms):
+        yield {"kind": "cut_off", "expected_ms": header_ms, "found_ms": found_ms}
+
+
+def _told(damage: dict[str, Any]) -> str:
+    match damage["kind"]:
+        case "no_picture":
+            return "no picture could be decoded from the beginning of the video"
+        case "stopped":
+            return f"reading stopped before the end of the file: {damage['error']}"
+        case "time_stamps":
+            n = damage["packets"]
+            return (
+                "one packet has a damaged time stamp" if n == 1 else f"{n} packets have damaged time stamps"
+            )
+        case _:
+            whole, there = damage["expected_ms"] / 1000, damage["found_ms"] / 1000
+            return f"the file is cut off: its header says {whole:.1f} s, but there are only {there:.1f} s"
 
 
 def _chapters(container: InputContainer, origin_us: int, longest_ms: int) -> list[dict[str, Any]]:

@@ -103,7 +103,13 @@ def test_a_truncated_file_has_the_length_of_what_is_there(tmp_path: Path) -> Non
     cut.write_bytes(data[: len(data) // 2])
     found = facts(FileSource(cut))
     assert 500 < found["duration_ms"] < 3500  # type: ignore[operator]
-    assert any("header says 4000 ms" in w for w in found["warnings"])  # type: ignore[attr-defined]
+    damage = {"kind": "cut_off", "expected_ms": 4000, "found_ms": found["duration_ms"]}
+    assert found["damage"] == [damage]
+    assert any("cut off: its header says 4.0 s" in w for w in found["warnings"])  # type: ignore[attr-defined]
+
+
+def test_a_whole_file_has_no_damage(tmp_path: Path) -> None:
+    assert facts(write_video(tmp_path / "v.mp4", numbered(10)))["damage"] == []
 
 
 def png(side: int) -> bytes:
@@ -145,7 +151,7 @@ def test_damaged_time_stamps_do_not_make_days_of_silence(tmp_path: Path) -> None
     source = write_video(tmp_path / "v.mkv", numbered(25), tone_s=2.0, tone_gap_ms=days_ms)
     found, _ = probed(source)
     assert found.payload["duration_ms"] == pytest.approx(1000, abs=60)
-    assert any("packets are damaged" in w for w in found.payload["warnings"])
+    assert [d["kind"] for d in found.payload["damage"]] == ["time_stamps"]
     sound = pcm(source, found, PcmParams(), {"pcm"})["pcm"]
     assert len(sound["samples"]) <= 16 * found.payload["duration_ms"]
 

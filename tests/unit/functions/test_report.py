@@ -200,6 +200,43 @@ def test_a_file_that_is_cut_off_is_said_to_be_so() -> None:
         "Copy or download it again."
     )
 
+    found = insights(cut_off())
+    assert found["video"]["damage"][0].items() >= {"expected_ms": 92_000, "found_ms": 30_000}.items()
+    assert found["status"] == "complete"
+
+
+def test_a_file_that_could_not_be_read_to_its_end_says_how_far() -> None:
+    run = cut_off()
+    stopped = {"kind": "stopped", "found_ms": 30_000, "error": "Invalid data"}
+    run.artifacts["probe"] = Artifact({}, {**run.artifacts["probe"].payload, "damage": [stopped]})
+    assert first_words(run).startswith(
+        "The file could be read only up to 0:30, so the report covers only that."
+    )
+
+
+@pytest.mark.parametrize(
+    ("component", "message", "says"),
+    [
+        (
+            "speech",
+            "speech: the model knows English only, not 'ru': leave the language out",
+            "The model knows English only, not 'ru', so the report lacks speech. Leave the language out.",
+        ),
+        (
+            "captions",
+            "captions.sidecar: it is neither SRT nor WebVTT.",
+            "It is neither SRT nor WebVTT, so the report lacks the file's own captions. Change what was asked for: "
+            "the same question will fail again.",
+        ),
+    ],
+)
+def test_what_failed_is_not_named_as_its_own_cause(component: str, message: str, says: str) -> None:
+    run = complete()
+    del run.artifacts[component]
+    failed = summarised(component, state="failed", error={"code": "InvalidProfile", "message": message})
+    run.manifest = manifest({n: failed if n == component else summarised(n) for n in STAGES}, "partial")
+    assert first_words(run) == says
+
 
 def test_a_cancelled_run_says_that_it_was_stopped() -> None:
     assert first_words(empty()).startswith(
