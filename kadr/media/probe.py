@@ -97,13 +97,14 @@ def _facts(
     longest_ms: int,
 ) -> dict[str, Any]:
     header_ms, found_ms = _lengths_ms(container, index)
-    damage = [*_damage(video is not None and first is None, index, header_ms, found_ms)]
+    believed_ms = header_ms if 0 <= header_ms <= longest_ms else 0
+    damage = [*_damage(video is not None and first is None, index, believed_ms, found_ms)]
     warnings += map(_told, damage)
-    if found_ms is not None and header_ms and _differ(found_ms, header_ms):
+    if header_ms and found_ms is not None and (believed_ms == 0 or _differ(found_ms, header_ms)):
         warnings.append(
             f"the header says {header_ms / 1000:.1f} s, but the streams hold {found_ms / 1000:.1f} s"
         )
-    shown_ms = (header_ms if 0 <= header_ms <= longest_ms else 0) if found_ms is None else found_ms
+    shown_ms = believed_ms if found_ms is None else found_ms
     video_facts = _video_facts(video, first, index, longest_ms) if video else None
     return {
         "container": container.format.name,
