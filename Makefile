@@ -28,7 +28,7 @@ demo: weights ## analyse the sample reel and say where to look
 
 test: weights ## all tests, with line and branch coverage and its floor
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest -n 2 --dist loadgroup
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

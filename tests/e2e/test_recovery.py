@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.conftest import Tell
 from tests.e2e.conftest import REEL, Kadr
 
 PARTS = ("--only", "shots,quality,tags,objects,loudness,voice,sounds", "--set", "probe.chunk_ms=6000")
@@ -37,10 +38,12 @@ def kill_somebody(process: subprocess.Popen[bytes], rng: random.Random) -> str:
 
 
 def test_killed_at_random_moments_it_resumes_to_the_same_digests(
-    kadr: Kadr, tmp_path: Path, started: Register, capsys: pytest.CaptureFixture[str]
+    kadr: Kadr, tmp_path: Path, started: Register, tell: Tell
 ) -> None:
     calm = Kadr(tmp_path / "calm", Path(kadr.environment["KADR_WEIGHTS"]))
+    began = time.monotonic()
     assert calm("analyze", REEL, *PARTS, "--out", tmp_path / "a", "--json").code == 0
+    whole_s = time.monotonic() - began
     seed = 20261121
     rng = random.Random(seed)
     log, tally, rounds = tmp_path / "log", Counter[str](), 0
@@ -48,7 +51,7 @@ def test_killed_at_random_moments_it_resumes_to_the_same_digests(
         rounds += 1
         process = started(kadr.start("analyze", REEL, *PARTS, "--out", tmp_path / "b", "--json", log=log))
         while sum(tally.values()) < KILLS:
-            time.sleep(rng.uniform(0.4, 1.6))
+            time.sleep(whole_s * rng.uniform(0.05, 0.3))
             if process.poll() is not None:
                 break
             who = kill_somebody(process, rng)
@@ -70,11 +73,10 @@ def test_killed_at_random_moments_it_resumes_to_the_same_digests(
     ]
     begun = sum(e["event"] == "task.started" for e in events)
     done = sum(e["event"] == "task.done" and not e["cached"] for e in events)
-    with capsys.disabled():
-        print(
-            f"\n{sum(tally.values())} kills -9 (seed {seed}: {dict(tally)}) over {rounds} starts: "
-            f"{begun} tasks begun, {done} ended, {begun - done} begun in vain"
-        )
+    tell(
+        f"{sum(tally.values())} kills -9 (seed {seed}: {dict(tally)}) over {rounds} starts: "
+        f"{begun} tasks begun, {done} ended, {begun - done} begun in vain"
+    )
     assert begun - done <= 4 * KILLS  # at most what was in flight
 
 

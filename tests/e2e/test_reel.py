@@ -16,6 +16,7 @@ import jiwer
 import pytest
 from rapidfuzz.fuzz import partial_ratio
 
+from tests.conftest import Tell
 from tests.e2e.conftest import REEL, Kadr
 
 TRUTH: dict[str, Any] = json.loads((REEL.parent / "truth.json").read_text())
@@ -30,15 +31,6 @@ def found(shared_kadr: Kadr, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     assert said.code == 0, said.err + said.out[-2000:]
     insights: dict[str, Any] = json.loads((out / "insights.json").read_text())
     return insights
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Any:
-    def say(text: str) -> None:
-        with capsys.disabled():
-            print(f"\n  reel: {text}", end="")
-
-    return say
 
 
 def plain(text: str) -> str:
@@ -65,14 +57,14 @@ def said_in(found: Mapping[str, Any], language: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(("language", "at_most"), [("en", 0.10), ("es", 0.45)])
-def test_words(found: dict[str, Any], tell: Any, language: str, at_most: float) -> None:
+def test_words(found: dict[str, Any], tell: Tell, language: str, at_most: float) -> None:
     truth, heard = said_in(found, language)
     rate = jiwer.wer(truth, heard)
     tell(f"{language}: {len(truth.split())} words, word error rate {rate:.3f}")
     assert rate <= at_most
 
 
-def test_nothing_is_said_where_nobody_speaks(found: dict[str, Any], tell: Any) -> None:
+def test_nothing_is_said_where_nobody_speaks(found: dict[str, Any], tell: Tell) -> None:
     invented = [s["text"] for s in found["transcript"] if not any(overlap(s, t) for t in TRUTH["transcript"])]
     tell(f"{len(invented)} segments invented {invented}")
     assert len(invented) <= 1
@@ -100,7 +92,7 @@ def matched(
     return hits, missed, extra
 
 
-def test_cuts(found: dict[str, Any], tell: Any) -> None:
+def test_cuts(found: dict[str, Any], tell: Tell) -> None:
     hard = [c["t_ms"] for c in TRUTH["cuts"] if c["kind"] == "hard"]
     soft = [c for c in TRUTH["cuts"] if c["kind"] != "hard"]
     starts = [s["start_ms"] for s in found["shots"] if s["kind"] != "start"]
@@ -113,7 +105,7 @@ def test_cuts(found: dict[str, Any], tell: Any) -> None:
     assert seen >= len(soft) - 1
 
 
-def test_texts(found: dict[str, Any], tell: Any) -> None:
+def test_texts(found: dict[str, Any], tell: Tell) -> None:
     missed = []
     errors: list[float] = []
     for truth in TRUTH["texts"]:
@@ -148,7 +140,7 @@ def outside(items: Items, spans: Items) -> int:
     return sum(i["end_ms"] - i["start_ms"] - sum(overlap(i, s) for s in grown) for i in items)
 
 
-def test_faces(found: dict[str, Any], tell: Any) -> None:
+def test_faces(found: dict[str, Any], tell: Tell) -> None:
     parts = [covered(found["faces"], span) for span in TRUTH["faces"]]
     false_ms = outside(found["faces"], TRUTH["faces"])
     tell(f"faces: {[round(p, 2) for p in parts]} of each span covered, {false_ms} ms false")
@@ -156,7 +148,7 @@ def test_faces(found: dict[str, Any], tell: Any) -> None:
     assert false_ms <= 4000
 
 
-def test_objects(found: dict[str, Any], tell: Any) -> None:
+def test_objects(found: dict[str, Any], tell: Tell) -> None:
     wanted = [s for s in TRUTH["objects"] if s["label"] != "spoon"]  # the model does not see it: a known gap
     hit = [
         covered([o for o in found["objects"] if o["label"] == span["label"]], span) >= 0.5 for span in wanted
@@ -167,7 +159,7 @@ def test_objects(found: dict[str, Any], tell: Any) -> None:
     assert sum(hit) >= len(hit) - 2
 
 
-def test_sounds(found: dict[str, Any], tell: Any) -> None:
+def test_sounds(found: dict[str, Any], tell: Tell) -> None:
     right = {
         (s["class"], s["start_ms"]): covered([x for x in found["sounds"] if x["label"] == s["class"]], s)
         for s in TRUTH["sounds"]
@@ -176,7 +168,7 @@ def test_sounds(found: dict[str, Any], tell: Any) -> None:
     assert sum(v >= 0.5 for v in right.values()) >= len(right) - 1
 
 
-def test_speakers(found: dict[str, Any], tell: Any) -> None:
+def test_speakers(found: dict[str, Any], tell: Tell) -> None:
     tell(
         f"speakers: {len(found['speakers'])} found, {len({t['speaker'] for t in TRUTH['transcript']})} there"
     )

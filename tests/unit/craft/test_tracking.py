@@ -117,7 +117,7 @@ def test_nothing_links_to_nothing() -> None:
     assert len(tracks.start_ms) == len(tracks.of_detection) == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(

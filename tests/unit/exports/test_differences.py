@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exports.diff_page import Side, clock, page
@@ -66,7 +66,6 @@ def kind(found: Differences, name: str) -> Any:
     return next(k for k in found.kinds if k.kind == name)
 
 
-@settings(deadline=None)
 @given(insights, st.integers(0, 2**32))
 def test_a_run_does_not_differ_from_itself_in_whatever_order(run: dict[str, Any], seed: int) -> None:
     again = copy.deepcopy(run)
@@ -76,7 +75,6 @@ def test_a_run_does_not_differ_from_itself_in_whatever_order(run: dict[str, Any]
     assert not found.any, found
 
 
-@settings(deadline=None)
 @given(insights, insights)
 def test_everything_is_counted_once_and_turning_round_turns_added_and_lost(
     one: dict[str, Any], two: dict[str, Any]
@@ -201,7 +199,6 @@ def test_values_that_differ_are_said() -> None:
     ]
 
 
-@settings(deadline=None)
 @given(insights, insights, st.text(max_size=20))
 def test_the_page_shows_any_text_as_text(one: dict[str, Any], two: dict[str, Any], title: str) -> None:
     hostile = f"<script>{title}</script>\"'><img src=x onerror=1>"

@@ -95,7 +95,7 @@ def test_what_is_not_there_is_left_out(run: Any, tracks: list[str]) -> None:
 WHOLE = source(complete())
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
 def test_no_text_breaks_it(text: str) -> None:
     segment = {**spoken("x"), "text": text, "speaker": text}

@@ -202,7 +202,7 @@ def said_in(transcript: list[dict[str, Any]]) -> str:
     return letters("".join(plain(w["text"]) for w in words))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(segments())
 def test_no_text_breaks_webvtt(transcript: list[dict[str, Any]]) -> None:
     vtt = body("webvtt", with_speech(transcript))
@@ -216,7 +216,7 @@ def test_no_text_breaks_webvtt(transcript: list[dict[str, Any]]) -> None:
         assert ms(cue.start_time) < ms(cue.end_time)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(segments())
 def test_no_text_breaks_subrip(transcript: list[dict[str, Any]]) -> None:
     text = body("srt", with_speech(transcript))

@@ -123,7 +123,7 @@ def test_a_lost_chunk_parts_a_span() -> None:
     assert spans(merged(*lost)) == [(0, 3000, "Porn"), (6000, 9000, "Porn")]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.floats(0, 1, width=32), min_size=2, max_size=20), st.data())
 def test_spans_do_not_see_seams(values: list[float], data: st.DataObject) -> None:
     cuts = data.draw(st.sets(st.integers(1, len(values) - 1), max_size=3))

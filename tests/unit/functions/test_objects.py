@@ -112,7 +112,7 @@ def candidates(draw: st.DrawFn) -> Artifact:
     return CANDIDATES.checked(Artifact(arrays, {"labels": ["person", "bicycle"], "step_ms": STEP_MS}))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(candidates(), st.lists(st.integers(1, 14_999), max_size=4, unique=True).map(sorted))
 def test_any_seams_give_what_no_seam_gives(found: Artifact, seams: list[int]) -> None:
     spans = [ChunkSpan(a, b) for a, b in pairwise([0, *seams, 15_000])]

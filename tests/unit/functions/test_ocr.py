@@ -187,7 +187,7 @@ def test_text_that_fades_in_beside_a_moving_thing_is_found(models: Models) -> No
     assert sorted(found.payload["tracks"]) == ["Title of the talk", "slowly coming"]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.tuples(st.integers(0, 390), st.integers(0, 590)), min_size=1, max_size=4),
     st.lists(st.tuples(st.floats(0, 550), st.floats(0, 380)), max_size=6),
@@ -286,7 +286,7 @@ def shown(draw: st.DrawFn) -> tuple[Lines, int]:
     return Lines(t_ms, quads, scores, [f[2] for f in found]), count
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shown())
 def test_a_still_text_is_one_track_and_tracks_hold_their_lines(case: tuple[Lines, int]) -> None:
     lines, count = case
@@ -301,7 +301,7 @@ def test_a_still_text_is_one_track_and_tracks_hold_their_lines(case: tuple[Lines
     assert len(set(pairs)) == len(pairs), "two lines of one frame are in one track"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shown(), st.lists(st.integers(1, 19), max_size=4, unique=True))
 def test_linking_does_not_see_seams(case: tuple[Lines, int], cuts: list[int]) -> None:
     lines, _ = case

@@ -135,7 +135,7 @@ def test_no_frames_have_no_quality() -> None:
     assert spans(found) == []
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from([0, 0, 1, 2, 3]), min_size=2, max_size=24), st.data())
 def test_measures_and_spans_do_not_see_seams(order: list[int], data: st.DataObject) -> None:
     pictures = [scene(1), scene(2), BLACK, cv2.GaussianBlur(scene(3), (0, 0), 4)]

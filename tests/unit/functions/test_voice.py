@@ -98,7 +98,7 @@ def test_longest_silence_is_chosen() -> None:
 pieces = st.lists(st.tuples(st.integers(1, 300_000), st.integers(300, 200_000)), min_size=1, max_size=120)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pieces)
 def test_any_speech_is_planned_whole_in_order_and_in_at_most_64_chunks(
     durations: list[tuple[int, int]],

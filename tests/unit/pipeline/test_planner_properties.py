@@ -56,7 +56,7 @@ def readers_of(graph: Graph, component: str) -> set[str]:
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(CHANGES), worlds)
 def test_a_change_moves_keys_of_the_component_and_its_readers_only(
     change: tuple[str, dict[str, Any]], world: World
@@ -75,7 +75,7 @@ def test_a_change_moves_keys_of_the_component_and_its_readers_only(
         assert moved == readers_of(after, component)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.sampled_from(CHANGES), max_size=4), worlds)
 def test_the_same_question_has_the_same_keys_however_it_was_put(
     changes: list[tuple[str, dict[str, Any]]], world: World
@@ -92,7 +92,7 @@ def _defaults(component: str) -> dict[str, Any]:
     return {name: p["default"] for name, p in properties.items() if "default" in p}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 5), st.integers(1, 5))
 def test_chunk_keys_do_not_know_their_index_or_plan(before: int, after: int) -> None:
     """A video cut into more chunks keeps the results of the chunks that are the same slices of time."""
