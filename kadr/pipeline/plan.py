@@ -1,7 +1,8 @@
 """The plan before the spending: what a run would find, what it would compute and why, and what that would cost.
 
 It plays the run against the store without writing: tasks whose results are there count as done, so the inputs of the next
-are known; what hangs on a miss *depends*: its key is not known before the miss is computed.
+are known; what hangs on a miss *depends*: its key is not known before the miss is computed. Of a task that lacks only some of its
+outputs, who reads the others is none the worse.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kadr.contracts.errors import InvalidObject, ObjectMissing
-from kadr.contracts.run import ACQUIRE, Record, Request, TaskState
-from kadr.pipeline.catalogue import Catalogue
+from kadr.contracts.run import ACQUIRE, Record, RecordResult, Request, TaskState
+from kadr.pipeline.catalogue import FRAMES_FROM, Catalogue
 from kadr.pipeline.epochs import Stored
 from kadr.pipeline.recording import acquired, found_record, lookup
 from kadr.pipeline.spec import SourceRef, TaskSpec, spec_of
@@ -22,6 +23,8 @@ from kadr.storage import layout
 from kadr.storage.results import ResultId, read_header
 from kadr.storage.store import ObjectStore
 
+UNKNOWN = "f" * 64
+"""Stands for the digest of an output that is not there."""
 COMPARED = 200
 """Stored results that a miss is compared with, at most, to say what changed."""
 
@@ -64,14 +67,20 @@ def play(store: ObjectStore, request: Request, source: SourceRef, refresh: bool 
     """Take every hit there is, without writing anything."""
     objects: dict[str, Stored] = {}
     memo: Memo = {}
+    missing: dict[str, TaskSpec] = {}
     while True:
-        played = Played(evaluate(request, objects, memo))
+        played = Played(evaluate(request, objects, memo), missing)
         before = len(objects)
         for task in played.state.tasks.values():
-            if task.state is TaskState.READY:
+            if task.state is TaskState.READY and not _hangs(task):
                 _take(store, request, source, refresh, task, played, objects)
         if len(objects) == before:
             return played
+
+
+def _hangs(task: Task) -> bool:
+    """Whether the task is to wait for an output that is not there."""
+    return task.state is TaskState.WAITING or any(i.digest == UNKNOWN for i in task.inputs)
 
 
 def _take(
@@ -89,11 +98,15 @@ def _take(
     else:
         spec = spec_of(request, played.state, task, source, refresh)
         found = {} if refresh else lookup(store, spec)
-        if len(found) < len(spec.wanted):
-            left = tuple(w for w in spec.wanted if w.name not in found)
+        left = tuple(w for w in spec.wanted if w.name not in found)
+        if left:
             played.missing[task.name] = replace(spec, wanted=left)
+        if left and not found:
             return
-        record = found_record(store, spec, found)
+        there = tuple(w for w in spec.wanted if w.name in found)
+        record = found_record(store, replace(spec, wanted=there), found)
+        unknown = (RecordResult(name=w.name, key=w.key, digest=UNKNOWN) for w in left)
+        record = record.model_copy(update={"results": (*record.results, *unknown)})
     objects[layout.record_ok(played.state.epoch, record.task, record.key, record.digest)] = record
 
 
@@ -123,7 +136,7 @@ def _row(
     state, entry = played.state, catalogue.components[component]
     tasks = state.of(component)
     missing = [played.missing[t.name] for t in tasks if t.name in played.missing]
-    waiting = [t for t in tasks if t.state is TaskState.WAITING]
+    waiting = [t for t in tasks if _hangs(t)]
     depends = bool(waiting) or component in state.unplanned
     cost = costs.get(component, entry.resources.cost(state.graph.node(component).models)) / 60_000
     outputs = len(state.graph.node(component).outputs)
@@ -132,7 +145,7 @@ def _row(
     whole_ms = duration_ms if component in state.unplanned or not any(t.chunk for t in tasks) else 0
     open_ms = whole_ms or sum(t.chunk.end_ms - t.chunk.start_ms for t in waiting if t.chunk)
     why = (
-        _why_missing(store, missing)
+        _why_missing(store, state, missing)
         if missing
         else tuple(_causes(state, played, component))
         if depends
@@ -141,7 +154,7 @@ def _row(
     return Row(
         component,
         entry.stage.value,
-        hits=sum(t.state is TaskState.SUCCEEDED for t in tasks),
+        hits=sum(t.state is TaskState.SUCCEEDED and t.name not in played.missing for t in tasks),
         misses=len(missing),
         depends=depends,
         why=why,
@@ -177,26 +190,65 @@ def _causes(state: RunState, played: Played, component: str) -> Iterable[str]:
     return [f"depends on {name}" for name in found]
 
 
-def _why_missing(store: ObjectStore, missing: Sequence[TaskSpec]) -> tuple[str, ...]:
+def _why_missing(store: ObjectStore, state: RunState, missing: Sequence[TaskSpec]) -> tuple[str, ...]:
     """What changed against the stored results that come nearest; said once for all chunks that say the same."""
     reasons: dict[str, None] = {}
-    stored = _stored(store, missing[0])  # one component's: the same for all its tasks
+    first = missing[0]  # one component's: the same for all its tasks
+    stored = _stored(store, first, first.component)
     for wanted in (w for spec in missing for w in spec.wanted):
-        if not any(key == wanted.key for key, _ in stored):
-            reasons.update(dict.fromkeys(explain(wanted, [made for _, made in stored])))
+        if not any(made.key == wanted.key for made in stored):
+            readers = _readers(state, first.component, wanted.name)
+            near = _read_before(store, first, stored, readers) or stored
+            changes = explain(wanted, [made.ingredients for made in near])
+            reasons.update(dict.fromkeys(_named(c, readers or [first.component]) for c in changes))
     return tuple(reasons)
 
 
-def _stored(store: ObjectStore, spec: TaskSpec) -> list[tuple[str, Mapping[str, Any]]]:
-    """(key, ingredients) of the component's newest results for this video."""
-    prefix = layout.results_prefix(spec.owner, spec.video_id, spec.component)
+def _named(change: str, components: Sequence[str]) -> str:
+    """``params.fps: 1 → 2`` under the name by which people set it, as ``ocr.fps: 1 → 2``."""
+    field_name, found, values = change.partition(": ")
+    if not found or not field_name.startswith("params."):
+        return change
+    name = field_name.removeprefix("params.")
+    return f"{', '.join(f'{c}.{name}' for c in components)}: {values}"
+
+
+def _readers(state: RunState, component: str, output: str) -> list[str]:
+    """Who reads a frame pack: what a pack is like is set there."""
+    if component != FRAMES_FROM:
+        return []
+    edges = ((n.component, e) for n in state.graph.nodes for e in n.edges)
+    return [reader for reader, e in edges if (e.component, e.output) == (component, output)]
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A stored result."""
+
+    key: str
+    digest: str
+    ingredients: Mapping[str, Any]
+
+
+def _read_before(
+    store: ObjectStore, spec: TaskSpec, stored: Sequence[_Made], readers: Sequence[str]
+) -> list[_Made]:
+    """Those of ``stored`` that stored results of ``readers`` were made from."""
+    made = (m for reader in readers for m in _stored(store, spec, reader))
+    read = {digest for m in made for digest in m.ingredients.get("inputs", {}).values()}
+    return [m for m in stored if m.digest in read]
+
+
+def _stored(store: ObjectStore, spec: TaskSpec, component: str) -> list[_Made]:
+    """The component's newest results for the video of ``spec``."""
+    prefix = layout.results_prefix(spec.owner, spec.video_id, component)
     names = [n for n in store.list(prefix) if n.endswith(".json")]
-    found: list[tuple[str, Mapping[str, Any]]] = []
+    found = []
     for name in newest(store, names, COMPARED):
         key, _, digest = name.removeprefix(prefix).removesuffix(".json").partition("/")
         try:
-            header = read_header(store, ResultId(spec.owner, spec.video_id, spec.component, key, digest))
-            found.append((key, dict(header["ingredients"])))
+            header = read_header(store, ResultId(spec.owner, spec.video_id, component, key, digest))
+            found.append(_Made(key, digest, dict(header["ingredients"])))
         except (ObjectMissing, InvalidObject, KeyError, TypeError):
             continue
     return found
@@ -228,7 +280,7 @@ def explain(wanted: Wanted, stored: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def asked_otherwise(before: Request, after: Request) -> list[str]:
-    """What two requests asked differently, e.g. ``ocr.params.fps: 1 → 2``. Frame packs only follow from the rest."""
+    """What two requests asked differently, e.g. ``ocr.fps: 1 → 2``. Frame packs only follow from the rest."""
     one, two = ({**r.profile["components"]} for r in (before, after))
     for asked in (one, two):
         asked.pop("decode", None)
@@ -236,8 +288,15 @@ def asked_otherwise(before: Request, after: Request) -> list[str]:
         f"{n}: only after" for n in two if n not in one
     ]
     both = sorted(one.keys() & two.keys())
-    flat = [{f: v for f, v in _flat({n: c[n] for n in both}).items() if v != {}} for c in (one, two)]
+    flat = [
+        {f: v for f, v in _flat({n: _settable(c[n]) for n in both}).items() if v != {}} for c in (one, two)
+    ]
     return only + _changes(*flat)
+
+
+def _settable(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters and sampling under the names by which people set them; models by theirs."""
+    return {**(asked.get("params") or {}), **(asked.get("frames") or {}), "models": asked.get("models")}
 
 
 def _changes(have: Mapping[str, Any], target: Mapping[str, Any]) -> list[str]:

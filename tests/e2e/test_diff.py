@@ -20,7 +20,7 @@ def test_two_runs_that_asked_differently(kadr: Kadr, tmp_path: Path) -> None:
     assert said.code == 1
     found = json.loads(said.out)
     assert found["same_video"]
-    assert "ocr.frames.fps: 1 → 0.2" in found["asked_otherwise"]
+    assert "ocr.fps: 1 → 0.2" in found["asked_otherwise"]
     assert not found["kinds"]["shots"]["lost"] + found["kinds"]["shots"]["added"]
     texts = found["kinds"]["texts"]
     assert texts["moved"] or texts["lost"]
@@ -38,6 +38,6 @@ def test_two_runs_that_asked_differently(kadr: Kadr, tmp_path: Path) -> None:
     assert (tmp_path / "pages/diff.html").read_text() == page
     text = kadr("diff", found["before"]["run_id"], found["after"]["run_id"][:8])
     assert text.code == 1
-    assert "asked   ocr.frames.fps: 1 → 0.2" in text.out
+    assert "asked   ocr.fps: 1 → 0.2" in text.out
     same = kadr("diff", found["after"]["run_id"], found["after"]["run_id"])
     assert (same.code, "Nothing differs." in same.out) == (0, True)
