@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from cli.holding import held
 from cli.runs import requests
 from cli.sources import path_of
 from cli.tables import print_json, print_table
+from cli.text import number
 from kadr.contracts.errors import ObjectMissing, StoreFailure
 from kadr.pipeline.collecting import Ages, Garbage, Kind, garbage
 from kadr.storage import layout
@@ -29,6 +30,7 @@ from kadr.storage.store import ObjectStore
 
 _AGE = re.compile(r"^(\d+)([smhd])$")
 _UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_WORDS = {"s": "second", "m": "minute", "h": "hour", "d": "day"}
 ERRORS_KEPT_MS = 30 * _UNITS_MS["d"]
 
 
@@ -57,6 +59,26 @@ class Age(click.ParamType[int]):
 class Sum:
     groups: int = 0
     size: int = 0
+    left_ms: int = 0
+    """Of what waits for its age: what the first of them is short of it."""
+
+
+@dataclass
+class Sums:
+    """What goes, and what waits for its age, by kind."""
+
+    gone: dict[Kind | Aside, Sum] = field(default_factory=lambda: defaultdict(Sum))
+    later: dict[Kind | Aside, Sum] = field(default_factory=lambda: defaultdict(Sum))
+
+    def remove(self, kind: Kind | Aside, size: int) -> None:
+        self.gone[kind].groups += 1
+        self.gone[kind].size += size
+
+    def wait(self, kind: Kind | Aside, size: int, left_ms: int) -> None:
+        sum_of = self.later[kind]
+        sum_of.left_ms = min(left_ms, sum_of.left_ms) if sum_of.groups else left_ms
+        sum_of.groups += 1
+        sum_of.size += size
 
 
 @click.command("gc")
@@ -90,25 +112,30 @@ def command(older_than: int, runs_older_than: int | None, dry_run: bool, as_json
             _sweep(machine)
     finally:
         claim.release()
-    _say(sums, dry_run, as_json)
+    _say(sums, ages, dry_run, as_json)
 
 
-def _collect(machine: Machine, ages: Ages, now_ms: int, dry_run: bool) -> dict[Kind | Aside, Sum]:
-    store = machine.store
-    sums: dict[Kind | Aside, Sum] = defaultdict(Sum)
-    dropped = set()
-    for group in garbage(store, layout.LOCAL_OWNER, ages, now_ms, partial(held, store)):
-        sums[group.kind].groups += 1
-        sums[group.kind].size += _gone(store, group, dry_run)
+def _collect(machine: Machine, ages: Ages, now_ms: int, dry_run: bool) -> Sums:
+    store, sums, dropped = machine.store, Sums(), set()
+
+    def later(group: Garbage, left_ms: int) -> None:
+        sums.wait(group.kind, _size(store, group), left_ms)
+
+    for group in garbage(store, layout.LOCAL_OWNER, ages, now_ms, partial(held, store), later):
+        sums.remove(group.kind, _size(store, group))
+        if not dry_run:
+            for name in group.names:
+                store.delete(name)
         if group.kind is Kind.RUN:
             dropped.add(layout.run_of(group.names[0]))
-    for size in _downloads(machine, now_ms - ages.payloads_ms, dropped, dry_run):
-        sums[Aside.DOWNLOAD].groups += 1
-        sums[Aside.DOWNLOAD].size += size
+    for size, left_ms in _downloads(machine, now_ms - ages.payloads_ms, dropped, dry_run):
+        if left_ms > 0:
+            sums.wait(Aside.DOWNLOAD, size, left_ms)
+        else:
+            sums.remove(Aside.DOWNLOAD, size)
     for path in (machine.settings.home / "errors").glob("*.txt"):
         if _written_ms([path]) <= now_ms - ERRORS_KEPT_MS:
-            sums[Aside.ERROR].groups += 1
-            sums[Aside.ERROR].size += path.stat().st_size
+            sums.remove(Aside.ERROR, path.stat().st_size)
             if not dry_run:
                 path.unlink()
     return sums
@@ -116,8 +143,9 @@ def _collect(machine: Machine, ages: Ages, now_ms: int, dry_run: bool) -> dict[K
 
 def _downloads(
     machine: Machine, until_ms: int, dropped: Collection[str | None], dry_run: bool
-) -> Iterator[int]:
-    """Bytes of each fetched video that nobody fetches now and that no run, ``dropped`` apart, refers to; removed likewise."""
+) -> Iterator[tuple[int, int]]:
+    """Bytes of each fetched video that nobody fetches now and that no run, ``dropped`` apart, refers to, and the ms that it is
+    short of its age; removed if it is not."""
     folder = (machine.settings.home / "downloads").absolute()
     claims = FileClaims(folder / "claims")
 
@@ -130,10 +158,12 @@ def _downloads(
             continue
         try:
             files = [p for p in path.rglob("*") if p.is_file()]
-            if _written_ms(files) <= until_ms and path not in referred():
-                yield sum(f.stat().st_size for f in files)
-                if not dry_run:
-                    shutil.rmtree(path, ignore_errors=True)
+            size, left_ms = sum(f.stat().st_size for f in files), _written_ms(files) - until_ms
+            if path in referred():
+                continue
+            if left_ms <= 0 and not dry_run:
+                shutil.rmtree(path, ignore_errors=True)
+            yield size, left_ms
         finally:
             claim.release()
 
@@ -142,14 +172,11 @@ def _written_ms(files: Collection[Path]) -> int:
     return max((f.stat().st_mtime_ns // 1_000_000 for f in files), default=0)
 
 
-def _gone(store: ObjectStore, group: Garbage, dry_run: bool) -> int:
-    """Bytes of ``group``, removed unless it is only asked."""
+def _size(store: ObjectStore, group: Garbage) -> int:
     size = 0
     for name in group.names:
         with suppress(ObjectMissing):
             size += store.size(name)
-        if not dry_run:
-            store.delete(name)
     return size
 
 
@@ -163,13 +190,53 @@ def _sweep(machine: Machine) -> None:
             claim.release()
 
 
-def _say(sums: dict[Kind | Aside, Sum], dry_run: bool, as_json: bool) -> None:
+def _say(sums: Sums, ages: Ages, dry_run: bool, as_json: bool) -> None:
     if as_json:
-        found = {kind.name.lower(): {"count": s.groups, "bytes": s.size} for kind, s in sums.items()}
-        print_json({"dry_run": dry_run, "removed": found, "bytes": sum(s.size for s in sums.values())})
+        gone = {kind.name.lower(): {"count": s.groups, "bytes": s.size} for kind, s in sums.gone.items()}
+        later = {
+            kind.name.lower(): {"count": s.groups, "bytes": s.size, "first_in_ms": s.left_ms}
+            for kind, s in sums.later.items()
+        }
+        size = sum(s.size for s in sums.gone.values())
+        print_json({"dry_run": dry_run, "removed": gone, "bytes": size, "waiting": later})
         return
-    rows = [(kind.value, s.groups, f"{s.size / 1e6:.1f}") for kind, s in sums.items()]
+    for line in _asked(ages):
+        print(line)
+    rows = [(kind.value, s.groups, _mb(s.size)) for kind, s in sums.gone.items()]
     if rows:
         print_table(("what", "count", "MB"), rows, right=("count", "MB"))
-    total = f"{sum(s.size for s in sums.values()) / 1e6:.1f} MB"
+    total = f"{_mb(sum(s.size for s in sums.gone.values()))} MB"
     print(f"{total} would be given back." if dry_run else f"{total} given back.")
+    for kind, s in sums.later.items():
+        first = "the first will be" if s.groups > 1 else "will be"
+        print(
+            f"Not old enough yet: {_named(kind, s.groups)}, {_mb(s.size)} MB; {first} in {span(s.left_ms)}."
+        )
+
+
+def _asked(ages: Ages) -> Iterator[str]:
+    """Which ages were asked for, as they were understood."""
+    yield f"Intermediates, and fetched videos of no run: older than {span(ages.payloads_ms)}."
+    yield f"Results of no run: older than {span(ages.unreferenced_ms)}."
+    runs = "all stay" if ages.runs_ms is None else f"closed ones older than {span(ages.runs_ms)}"
+    yield f"Runs: {runs}."
+
+
+def _named(kind: Kind | Aside, n: int) -> str:
+    """``1 payload of intermediates``, ``2 payloads of intermediates``."""
+    what, of, rest = kind.value.partition(" of ")
+    return f"{number(n, what.removesuffix('s'))}{of}{rest}"
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.1f}"
+
+
+def span(ms: int) -> str:
+    """A length of time in words, by its two largest units: ``1 minute``, ``6 days 23 hours``."""
+    parts, left_ms = [], max(ms, 1000 if ms else 0)
+    for letter, unit_ms in reversed(_UNITS_MS.items()):
+        many, left_ms = divmod(left_ms, unit_ms)
+        if many:
+            parts.append(number(many, _WORDS[letter]))
+    return " ".join(parts[:2]) or "0 seconds"

@@ -56,14 +56,23 @@ class Ages:
         return cls(payloads_ms, runs_ms, GRACE_MS + longest_s * 1000)
 
 
+Later = Callable[[Garbage, int], None]
+"""Told of what only waits for its age, and how many ms it is short of it."""
+
+
 def garbage(
-    store: ObjectStore, owner: str, ages: Ages, now_ms: int, held: Callable[[str], bool]
+    store: ObjectStore,
+    owner: str,
+    ages: Ages,
+    now_ms: int,
+    held: Callable[[str], bool],
+    later: Later = lambda group, left_ms: None,
 ) -> Iterator[Garbage]:
     """What may go at ``now_ms`` by the store's clock, runs first: what only they refer to goes with them.
 
     ``held`` says of a run's id whether some process works on it. Each group is to be removed before the next is asked for.
     """
-    survey = _Survey(store, owner, ages, now_ms, held)
+    survey = _Survey(store, owner, ages, now_ms, held, later)
     yield from survey.runs()
     survey.list_results()
     survey.look()
@@ -83,6 +92,7 @@ class _Survey:
     ages: Ages
     now_ms: int
     held: Callable[[str], bool]
+    later: Later
     dropped: set[str] = field(default_factory=set)
     """Runs that go."""
     seen: dict[str, set[str]] = field(default_factory=dict)
@@ -109,10 +119,14 @@ class _Survey:
             first = layout.request(self.owner, run_id)  # without it there is no run
             made = list(self.store.list(layout.run_prefix(self.owner, run_id)))
             rest = (*(n for n in names if n != first), *made, *markers.get(run_id, ()))
-            goes = self._ended(run_id, names) if first in names else self._age_ms(rest) >= GRACE_MS
-            if goes and not self.held(run_id):
+            left_ms = self._until_ended(run_id, names) if first in names else GRACE_MS - self._age_ms(rest)
+            if left_ms is None or self.held(run_id):
+                continue
+            if left_ms <= 0:
                 self.dropped.add(run_id)
                 yield Garbage(Kind.RUN, (first, *rest))
+            else:
+                self.later(Garbage(Kind.RUN, (first, *rest)), left_ms)
 
     def _run_ids(self) -> set[str]:
         prefixes = layout.requests_prefix(self.owner), layout.runs_prefix(self.owner)
@@ -122,12 +136,11 @@ class _Survey:
     def _state(self, run_id: str) -> list[str]:
         return list(self.store.list(layout.state_prefix(self.owner, run_id)))
 
-    def _ended(self, run_id: str, names: list[str]) -> bool:
-        """Whether the run was closed long enough ago."""
-        if self.ages.runs_ms is None or self._age_ms(names) < self.ages.runs_ms:
-            return False
-        request = self._request(run_id)
-        return request is not None and self._closed(request, names)
+    def _until_ended(self, run_id: str, names: list[str]) -> int | None:
+        """What is missing until the run was closed long enough ago, in ms; None if it is not closed, or runs do not go."""
+        if self.ages.runs_ms is None or (request := self._request(run_id)) is None:
+            return None
+        return self.ages.runs_ms - self._age_ms(names) if self._closed(request, names) else None
 
     def _request(self, run_id: str) -> Request | None:
         # What a damaged request refers to is not known, and its results stay for GRACE_MS at least.
@@ -196,22 +209,35 @@ class _Survey:
                 self.in_use.add(result.video_id)
 
     def _is_unreferenced(self, result: ResultId, names: list[str]) -> bool:
-        at = (result.component, result.key, result.digest)
-        if at in self.referred or self._age_ms(names) < self.ages.unreferenced_ms:
+        at = self._at(result)
+        if at in self.referred:
+            return False
+        if (left_ms := self.ages.unreferenced_ms - self._age_ms(names)) > 0:
+            self.later(Garbage(Kind.UNREFERENCED, tuple(names)), left_ms)
             return False
         self._look_again(result.video_id)
         return at not in self.referred and self._age_ms(names) >= self.ages.unreferenced_ms
 
     def expired(self) -> Iterator[Garbage]:
         for result, names in self.results.items():
-            if result.npz in names and self._is_expired(result) and self._is_intermediate(result):
-                self._look_again(result.video_id)
-                if self._is_expired(result):
-                    yield Garbage(Kind.EXPIRED, (result.npz,))
+            if (
+                result.npz not in names
+                or self._at(result) in self.at_work
+                or not self._is_intermediate(result)
+            ):
+                continue
+            left_ms = self.ages.payloads_ms - self._age_ms([result.npz])
+            if left_ms > 0:
+                if self._at(result) in self.referred:
+                    self.later(Garbage(Kind.EXPIRED, (result.npz,)), left_ms)
+                continue
+            self._look_again(result.video_id)
+            if self._at(result) not in self.at_work and self._age_ms([result.npz]) >= self.ages.payloads_ms:
+                yield Garbage(Kind.EXPIRED, (result.npz,))
 
-    def _is_expired(self, result: ResultId) -> bool:
-        at_work = (result.component, result.key, result.digest) in self.at_work
-        return not at_work and self._age_ms([result.npz]) >= self.ages.payloads_ms
+    @staticmethod
+    def _at(result: ResultId) -> _At:
+        return result.component, result.key, result.digest
 
     def _is_intermediate(self, result: ResultId) -> bool:
         try:

@@ -166,3 +166,21 @@ def test_each_record_is_read_once(store: Counted) -> None:
         result(store, 1, number)
     assert len(list(going(store, DROPPING, held="kept"))) == 3
     assert {store.read[name] for name in records} == {1}
+
+
+def test_what_only_waits_for_its_age_is_told_with_what_is_missing(store: Counted) -> None:
+    run = closed(store, "closed", "f" * 64)
+    begin(store, "open", "e" * 64)
+    unreferenced = result(store, 1, 1)
+    yesterday = time.time() - 86_400 + 3600
+    for name in (unreferenced.json, *store.list(layout.state_prefix(OWNER, run.run_id))):
+        os.utime(store.root / name, (yesterday, yesterday))
+    later: list[tuple[Kind, int]] = []
+    now_ms = time.time_ns() // 1_000_000
+
+    def tell(group: Garbage, left_ms: int) -> None:
+        later.append((group.kind, round(left_ms / 3_600_000)))
+
+    gone = list(garbage(store, OWNER, DROPPING, now_ms, lambda _: False, tell))
+    assert not {unreferenced.json} & names(gone)
+    assert later == [(Kind.RUN, 29 * 24 + 1), (Kind.UNREFERENCED, 1)]
