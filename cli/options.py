@@ -174,7 +174,7 @@ def profile_options(function: Callable[..., Any]) -> Callable[..., Any]:
         names = tuple(n.strip() for n in only.split(",") if n.strip()) if only is not None else ()
         if only is not None and not names:
             raise click.UsageError(f"--only {only!r} names no component: write e.g. --only speech,ocr")
-        text = None if captions is None else read_text(captions)
+        text = None if captions is None else _captions(captions, read_text(captions))
         return function(choice=Choice(name, settings, names, text, spoken), **rest)
 
     return wrapped
@@ -208,10 +208,21 @@ def _words(path: Path | None) -> list[str] | None:
 def _beside(video: Video, note: Callable[[str], None]) -> str | None:
     path = video.sidecar
     try:
-        return None if path is None else found_text(path)
+        return None if path is None else _captions(path, found_text(path))
     except InvalidProfile as error:
         note(f"{video.title}: its captions are left out: {error}")
         return None
+
+
+def _captions(path: Path, text: str) -> str:
+    """``text`` of ``path`` once it is known to hold captions. Raises InvalidProfile."""
+    from kadr.media.cues import sidecar_cues
+
+    try:
+        sidecar_cues(text)
+    except InvalidProfile as error:
+        raise InvalidProfile(f"{path} cannot be read. {error}") from error
+    return text
 
 
 def read_text(path: Path) -> str:

@@ -12,7 +12,8 @@ from kadr.contracts.artifact import ArraySpec, Artifact, ArtifactSpec
 from kadr.contracts.component import Params, Resources, Result, Source, Stage, Whole, component
 from kadr.contracts.errors import InvalidProfile
 from kadr.contracts.media import SourceFile
-from kadr.media.subtitles import TEXT_CODECS, Cue, embedded_cues, sidecar_cues
+from kadr.media.cues import Cue, sidecar_cues
+from kadr.media.subtitles import TEXT_CODECS, embedded_cues
 
 CAPTIONS = ArtifactSpec(
     name="captions",

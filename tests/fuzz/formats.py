@@ -20,7 +20,7 @@ from cli.options import Clock, Language, parse_sets
 from kadr.contracts.errors import InvalidObject, InvalidProfile, KadrError, ObjectMissing, PayloadExpired
 from kadr.contracts.keys import sha256_json
 from kadr.contracts.run import Record, Request
-from kadr.media.subtitles import MAX_CUES, sidecar_cues
+from kadr.media.cues import MAX_CUES, sidecar_cues
 from kadr.pipeline import catalogue, profiles
 from kadr.pipeline.admission import read_request
 from kadr.pipeline.closing import read_manifest

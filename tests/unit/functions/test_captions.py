@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,18 @@ from typing import Any
 import av
 import pytest
 from av.subtitles.subtitle import SubtitleSet
+from click.testing import CliRunner
 
+from cli.compose import Machine
+from cli.main import root
+from cli.options import Choice
+from cli.sources import Video
 from functions.captions.component import CAPTIONS, CaptionsParams, captions
 from kadr.contracts.artifact import Artifact
 from kadr.contracts.errors import InvalidProfile
+from kadr.media.cues import sidecar_cues
 from kadr.media.source import FileSource
+from kadr.settings import Settings
 from tests.media_files import numbered, probed, write_video
 
 HEADER = b"""[Script Info]
@@ -82,9 +90,16 @@ def test_a_sidecar_goes_before_what_is_embedded(tmp_path: Path, text: str) -> No
     assert found["end_ms"].tolist() == [2000, 4500]
 
 
-@pytest.mark.parametrize("text", ["", "a letter to my aunt", "{1}{2}frames"])
+BROKEN = "1\n00:0x:01,000 --> 00:00\nHello\n\n2\nsoon --> later\nthere\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a letter to my aunt", "{1}{2}frames", BROKEN, "WEBVTT\n", HEADER.decode()]
+)
 def test_a_sidecar_that_is_none(tmp_path: Path, text: str) -> None:
-    with pytest.raises(InvalidProfile, match="SRT"):
+    with pytest.raises(
+        InvalidProfile, match=r"The captions (are neither SRT|have no text with times|are damaged)"
+    ):
         read(write_video(tmp_path / "v.mp4", numbered(5)), sidecar=text)
 
 
@@ -93,3 +108,36 @@ def test_absurd_times_and_lengths_are_bounded(tmp_path: Path) -> None:
     found = read(write_video(tmp_path / "v.mp4", numbered(5)), sidecar=text)
     assert found["end_ms"].tolist() == [61_000]
     assert len(found.payload["text"][0]) == 2_000
+
+
+@pytest.mark.parametrize("mess", ["{", "<a", "{\\i1"])
+def test_text_made_to_take_for_ever_does_not(mess: str) -> None:
+    before = time.process_time()
+    assert len(sidecar_cues(f"1\n00:00:01,000 --> 00:00:02,000\nHi\n{mess * 500_000}\n")) == 1
+    assert time.process_time() - before < 5
+
+
+UNREADABLE = {
+    "times": BROKEN.encode(),
+    "noise": bytes(range(128, 256)) * 9,
+    "prose": b"A letter to my aunt.\n",
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_unreadable_captions_beside_the_video_are_a_note_and_named_ones_an_error(
+    tmp_path: Path, kind: str
+) -> None:
+    """Nobody asked for a file that only lies there: it does not make the run partial."""
+    path = tmp_path / "talk.srt"
+    path.write_bytes(UNREADABLE[kind])
+    notes: list[str] = []
+    machine, choice = Machine(Settings()), Choice("fast")
+    question = machine.question(choice.profile())
+    video = Video(tmp_path / "talk.mp4", "talk.mp4", tmp_path)
+    assert choice.for_video(video, question, machine, notes.append) == question
+    [note] = notes
+    assert note.startswith(f"talk.mp4: its captions are left out: {path} ")
+    refused = CliRunner().invoke(root, ["plan", str(tmp_path / "talk.mp4"), "--captions", str(path)])
+    assert refused.exit_code != 0
+    assert "talk.srt" in f"{refused.output}{refused.exception}"
