@@ -135,7 +135,12 @@ def profile_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--to", "end", type=Clock(), help="End at this time.")
     @click.option("--language", type=Language(), help="The speech's language, e.g. ru; default: detected.")
     @click.option("--vocabulary", type=file, help="File of words to expect, one a line.")
-    @click.option("--audio-stream", type=click.IntRange(min=0), help="Audio stream; default: the best.")
+    @click.option(
+        "--audio-stream",
+        type=click.IntRange(min=0),
+        metavar="NUMBER",
+        help="Which sound to hear, by its number among all streams of the file, from 0; default: the file's own choice.",
+    )
     @click.option("--captions", type=file, help="An SRT or WebVTT file that belongs to the video.")
     @functools.wraps(function)
     def wrapped(

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cli.text import number, printable
 from cli.tracker import exactly
 from kadr.contracts.errors import Interrupted, InvalidObject
 from kadr.contracts.profile import part_asked
-from kadr.contracts.run import RunStatus
+from kadr.contracts.run import Request, RunStatus
 
 if TYPE_CHECKING:
     from cli.analyze import Job
@@ -68,7 +69,7 @@ def _row(job: Job) -> dict[str, Any]:
         "asked_ms": part_asked(job.run.request.profile, job.run.duration_ms) if job.run.duration_ms else None,
         "seconds": round(job.seconds, 2),
         "tasks": {"computed": job.run.computed, "in_all": sum(c.tasks for c in summaries.values())},
-        "found": _found(job),
+        **_told(job.out, manifest.request),
         "missing": {n: c.reason for n, c in summaries.items() if c.state in ("failed", "blocked", "partial")},
         "blocked": [n for n, c in summaries.items() if c.state == "blocked"],
         "warnings": list(dict.fromkeys(w for c in summaries.values() for w in c.warnings)),
@@ -78,19 +79,40 @@ def _row(job: Job) -> dict[str, Any]:
     }
 
 
+T = TypeVar("T")
+
+
 def found_in(path: Path) -> dict[str, int]:
     """What the ``insights.json`` at ``path`` has. Raises InvalidObject if it cannot be read."""
+    return _read(path, found)
+
+
+def _read(path: Path, what: Callable[[Mapping[str, Any]], T]) -> T:
     try:
-        return found(json.loads(path.read_bytes()))
+        return what(json.loads(path.read_bytes()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidObject(f"{path} cannot be read: {type(error).__name__}: {error}") from error
 
 
-def _found(job: Job) -> dict[str, int]:
-    try:
-        return {} if job.out is None else found_in(job.out / "insights.json")
-    except InvalidObject:
-        return {}
+def _told(out: Path, request: Request) -> dict[str, Any]:
+    """What the ``insights.json`` in ``out`` tells; nothing if that cannot be read."""
+    with suppress(InvalidObject):
+        return _read(out / "insights.json", lambda i: {"found": found(i), "sound": sound(i, request.profile)})
+    return {"found": {}, "sound": ""}
+
+
+def sound(insights: Mapping[str, Any], profile: Mapping[str, Any]) -> str:
+    """Of several sounds, which was heard and how to choose; "" where there was no choice."""
+    streams = insights["video"]["sound"]
+    pcm = profile["components"].get("pcm")
+    chosen = pcm["params"].get("audio_stream") if pcm else None
+    if pcm is None or len(streams) < 2 or chosen not in (None, *(s["index"] for s in streams)):
+        return ""
+    named = {s["index"]: f"{s['index']} ({s['language'] or 'no language'})" for s in streams}
+    others = ", ".join(name for index, name in named.items() if index != chosen)
+    if chosen is None:
+        return f"the file's own choice of {others}; --audio-stream takes another"
+    return f"{named[chosen]}; there are also {others}"
 
 
 def found(insights: Mapping[str, Any]) -> dict[str, int]:
@@ -146,9 +168,16 @@ def _print(row: Mapping[str, Any]) -> None:
     cells = {
         "found": in_words(row["found"], row["status"] == RunStatus.COMPLETE),
         **_part(row),
+        **({"sound": row["sound"]} if row["sound"] else {}),
         "took": f"{row['seconds']:.1f} s{speed}; {row['tasks']['computed']} of {number(row['tasks']['in_all'], 'task')} computed",
         **{name: reason for name, reason in row["missing"].items() if name not in row["blocked"]},
-        **({"not done": f"{', '.join(row['blocked'])}: they need what failed"} if row["blocked"] else {}),
+        **(
+            {
+                "not done": f"{', '.join(row['blocked'])}: {'they need' if len(row['blocked']) > 1 else 'it needs'} what failed"
+            }
+            if row["blocked"]
+            else {}
+        ),
         **({"damaged": "; ".join(row["warnings"])} if row["warnings"] else {}),
         "report": row["report"],
         "data": f"{row['insights']}, {row['captions']}",

@@ -59,9 +59,18 @@ def chosen_audio(probe: Mapping[str, Any], index: int | None) -> Mapping[str, An
         return max(streams, key=lambda s: (s["default"], -s["index"]), default=None)
     found = [s for s in streams if s["index"] == index]
     if not found:
-        known = ", ".join(str(s["index"]) for s in streams) or "none"
-        raise InvalidProfile(f"audio_stream is {index}, but the video's audio streams are: {known}")
+        known = ", ".join(map(_described, streams)) or "none"
+        raise InvalidProfile(
+            f"audio_stream is {index}, but the file's streams with sound are: {known}. "
+            "They are counted from 0 together with pictures and captions"
+        )
     return found[0]  # type: ignore[no-any-return]
+
+
+def _described(stream: Mapping[str, Any]) -> str:
+    """``1 (eng, 2 channels)``: by these people tell sounds apart."""
+    channels = f"{stream['channels']} channel{'s' if stream['channels'] != 1 else ''}"
+    return f"{stream['index']} ({', '.join(filter(None, (stream.get('language'), channels)))})"
 
 
 def hear(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cli.summary import found, in_words
+from cli.summary import found, in_words, sound
 from cli.tables import print_table
 from cli.text import about, number
 from cli.tracker import exactly
@@ -74,3 +74,19 @@ def test_a_table_fits_a_narrow_terminal(
 def test_an_error_names_its_video_once() -> None:
     assert about("http://x/v.mp4", "http://x/v.mp4: gone") == "http://x/v.mp4: gone"
     assert about("v.mp4", "cannot read it") == "v.mp4: cannot read it"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "text"),
+    [
+        (None, "the file's own choice of 1 (eng), 3 (no language); --audio-stream takes another"),
+        (3, "3 (no language); there are also 1 (eng)"),
+        (0, ""),
+    ],
+)
+def test_of_several_sounds_it_is_said_which_was_heard(chosen: int | None, text: str) -> None:
+    streams = [{"index": 1, "language": "eng"}, {"index": 3, "language": None}]
+    profile = {"components": {"pcm": {"params": {"audio_stream": chosen}}}}
+    assert sound({"video": {"sound": streams}}, profile) == text
+    assert sound({"video": {"sound": streams[:1]}}, profile) == ""
+    assert sound({"video": {"sound": streams}}, {"components": {}}) == ""
