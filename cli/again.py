@@ -47,6 +47,12 @@ def command_of(machine: Machine, request: Request, path: Path | None = None) -> 
     return shlex.join(words)
 
 
+def in_words(command: str | None, profile: str) -> str:
+    """``command`` as a sentence names it; what to do instead where it cannot be told."""
+    other = f"`kadr analyze` of the same video with the same options (profile {profile})"
+    return f"`{command}`" if command else other
+
+
 def _beside(path: Path) -> bool:
     return Video(path, path.name, path.parent).sidecar is not None
 

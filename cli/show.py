@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from cli.again import command_of
+from cli import again
 from cli.compose import Machine
 from cli.holding import held
 from cli.runs import Named, find, requests
@@ -115,7 +115,7 @@ def describe(machine: Machine, seen: Seen) -> dict[str, Any]:
         "found": _found(where.get("insights.json")),
         "components": {name: _component(store, seen, name) for name in seen.components},
         "files": {name: str(path) for name, path in where.items()},
-        "again": command_of(machine, request, seen.named.path),
+        "again": again.command_of(machine, request, seen.named.path),
         "resumable": request.graph.catalogue == machine.catalogue.digest,
     }
 
@@ -240,8 +240,7 @@ def _next(run: Mapping[str, Any]) -> str:
 
 def _same(run: Mapping[str, Any]) -> str:
     """The command that asks the same again."""
-    other = f"`kadr analyze` of the same video with the same options (profile {run['profile']})"
-    return f"`{run['again']}`" if run["again"] else other
+    return again.in_words(run["again"], run["profile"])
 
 
 def when(ms: int) -> str:

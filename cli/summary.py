@@ -171,13 +171,7 @@ def _print(row: Mapping[str, Any]) -> None:
         **({"sound": row["sound"]} if row["sound"] else {}),
         "took": f"{row['seconds']:.1f} s{speed}; {row['tasks']['computed']} of {number(row['tasks']['in_all'], 'task')} computed",
         **{name: reason for name, reason in row["missing"].items() if name not in row["blocked"]},
-        **(
-            {
-                "not done": f"{', '.join(row['blocked'])}: {'they need' if len(row['blocked']) > 1 else 'it needs'} what failed"
-            }
-            if row["blocked"]
-            else {}
-        ),
+        **({"not done": _not_done(row["blocked"])} if row["blocked"] else {}),
         **({"damaged": "; ".join(row["warnings"])} if row["warnings"] else {}),
         "report": row["report"],
         "data": f"{row['insights']}, {row['captions']}",
@@ -186,3 +180,7 @@ def _print(row: Mapping[str, Any]) -> None:
     for name, value in cells.items():
         table.add_row(Text(f"  {name}", "dim"), Text(printable(value), overflow="fold"))
     console.print(table)
+
+
+def _not_done(blocked: Sequence[str]) -> str:
+    return f"{', '.join(blocked)}: {'they need' if len(blocked) > 1 else 'it needs'} what failed"

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import click
 
+from cli import again
 from cli.compose import Machine
 from cli.progress import Bars, Lines, View
-from cli.runs import find
+from cli.runs import Named, find
 from cli.stopping import Stoppable
 from cli.tables import print_json, print_table
 from cli.text import number, printable
@@ -27,7 +28,7 @@ from kadr.pipeline.arriving import Arriving
 from kadr.pipeline.closing import manifest_of
 from kadr.pipeline.localrun import LocalRun
 from kadr.pipeline.state import RunState, evaluate
-from kadr.pipeline.verifying import Finding, Verdict, compared, part_of, stored, unlike
+from kadr.pipeline.verifying import Finding, Verdict, compared, dropped, part_of, stored, unlike
 from kadr.storage import layout
 
 EXIT_DIFFERENT, EXIT_INCOMPLETE = 1, 3
@@ -47,6 +48,13 @@ class Verification:
     stored: list[Finding]
     again: list[Finding] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
+    dropped: list[Finding] = field(default_factory=list)
+
+    @property
+    def lost(self) -> list[Finding]:
+        """What of the store is missing or damaged and still there."""
+        bad = (Verdict.DAMAGED, Verdict.MISSING)
+        return [f for f in self.stored if f.verdict in bad and f not in self.dropped]
 
     @property
     def faults(self) -> list[Finding]:
@@ -66,6 +74,9 @@ class Verification:
 @click.option(
     "--stored", "only_stored", is_flag=True, help="Compute nothing: only check what is in the store."
 )
+@click.option(
+    "--drop", is_flag=True, help="Remove damaged results, so that the next analysis makes them again."
+)
 @click.option("--only", help="Only these components (comma-separated) and what they read.")
 @click.option(
     "--video",
@@ -75,7 +86,13 @@ class Verification:
 @click.option("--jobs", type=click.IntRange(min=1), help="Cores to keep busy; default: all.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
 def command(
-    run: str | None, only_stored: bool, only: str | None, video: Path | None, jobs: int | None, as_json: bool
+    run: str | None,
+    only_stored: bool,
+    drop: bool,
+    only: str | None,
+    video: Path | None,
+    jobs: int | None,
+    as_json: bool,
 ) -> None:
     """Make a run's results again from its manifest, aside, and say of each whether it is the same.
 
@@ -88,7 +105,14 @@ def command(
     if not only_stored:
         names = [n.strip() for n in only.split(",") if n.strip()] if only else []
         _again(machine, found, names, video or named.path, jobs)
-    _print_json(found) if as_json else _print(found, only_stored)
+    if drop:
+        found.dropped.extend(dropped(machine.store, manifest, found.stored))
+    if as_json:
+        _print_json(found)
+    else:
+        _print(found, only_stored)
+        if heals := _heals(machine, named, found):
+            print(printable(heals))
     sys.exit(found.exit_code)
 
 
@@ -182,6 +206,7 @@ def _print_json(found: Verification) -> None:
         "left_out": found.left_out,
         "components": _by_component(found),
         "faults": [asdict(f) for f in found.faults],
+        "dropped": len(found.dropped),
     }
     print_json(said)
 
@@ -222,3 +247,17 @@ def _said(found: Verification, only_stored: bool) -> str:
     verified = sum(f.verdict.good for f in found.again)
     rest = "; the rest could not be compared" if found.exit_code else ""
     return f"{number(verified, 'result')} {of} came out the same{rest}."
+
+
+def _heals(machine: Machine, named: Named, found: Verification) -> str:
+    """What makes good what the store has lost; "" if it has lost nothing."""
+    request = named.request
+    same = again.in_words(again.command_of(machine, request, named.path), request.profile_name)
+    if any(f.verdict is Verdict.DAMAGED for f in found.lost):
+        drops = f"`kadr verify {request.run_id} --stored --drop`"
+        return (
+            f"To heal it: {drops} removes what is damaged, and then {same} makes that again, and only that."
+        )
+    if found.dropped:
+        return f"Removed {number(len(found.dropped), 'damaged result')}: {same} makes what is missing again."
+    return f"To heal it: {same} makes what is missing again." if found.lost else ""

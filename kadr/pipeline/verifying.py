@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -65,6 +65,19 @@ def _stored(store: ObjectStore, result: ResultId) -> tuple[Verdict, str]:
     except InvalidObject as error:
         return Verdict.DAMAGED, str(error)
     return Verdict.IDENTICAL, ""
+
+
+def dropped(store: ObjectStore, manifest: Manifest, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Those of ``findings`` that are damaged, removed from the store: whoever asks for them next makes them again."""
+    found = {(f.task, f.output): f for f in findings if f.verdict is Verdict.DAMAGED}
+    for entry in _successes(manifest):
+        assert entry.record is not None
+        for result in entry.record.results:
+            if finding := found.get((entry.record.task, result.name)):
+                at = _id(manifest, entry.record.task, result)
+                store.delete(at.json)  # and with it the result
+                store.delete(at.npz)
+                yield finding
 
 
 def unlike(

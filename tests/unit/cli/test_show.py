@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -282,3 +283,26 @@ def test_what_an_analysis_left_behind_names_its_run(kadr: Kadr, place: Place) ->
     folder = f"{place.sound}.kadr"
     named = (folder, f"{folder}/run.json", f"{folder}/report.html")
     assert {shown(kadr, name)["run_id"] for name in named} == {run_id}
+
+
+def test_a_flipped_byte_is_found_and_healed_by_the_commands_that_are_said(
+    kadr: Kadr, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = shutil.copytree(place.home, tmp_path / "home", dirs_exist_ok=True) / "store"
+    monkeypatch.setenv("KADR_HOME", str(store.parent))
+    run_id = shown(kadr, place.sound)["run_id"]
+    (levels,) = store.glob("results/local/*/loudness/*/*.npz")
+    whole = levels.read_bytes()
+    levels.write_bytes(whole[:200] + bytes([whole[200] ^ 1]) + whole[201:])
+    said = kadr("verify", run_id, "--stored")
+    assert said.code == 1
+    assert f"1 result of run {run_id} is not as it was recorded." in said.out
+    drop, again = re.findall(r"`(kadr [^`]+)`", said.out)
+    dropped = kadr(*shlex.split(drop)[1:])
+    assert "Removed 1 damaged result: `kadr analyze" in dropped.out
+    assert not levels.exists()
+    healed = kadr(*shlex.split(again)[1:], "--out", tmp_path / "out", "--json")
+    summary = json.loads(healed.out.splitlines()[-1])
+    assert summary["videos"][0]["tasks"]["computed"] <= 2  # it, and the sound that had not to be kept
+    assert levels.read_bytes() == whole
+    assert kadr("verify", run_id, "--stored").code == 0
