@@ -56,7 +56,7 @@ class Turn(Item):
 
 class Speaker(Value):
     name: str
-    speech_ms: int
+    speech_ms: int = Field(description="Length of the speaker's turns, with the pauses within them.")
     turns: int
 
 

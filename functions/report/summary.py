@@ -105,7 +105,7 @@ def _speech(found: Insights) -> Iterator[Phrase]:
     tongue = f" in {listed([language_name(code) for code in tongues])}" if tongues else ""
     evidence = said[0].evidence.model_copy(update={"index": None})
     yield Phrase(text=f"{who}{verb}{tongue}", target="transcript", evidence=evidence)
-    yield _plain(f" for {span_length(spoken)}, beginning at {clock(said[0].start_ms)}: ")
+    yield _plain(f" for {span_length(spoken)} without pauses, beginning at {clock(said[0].start_ms)}: ")
     quote = shortened(said[0].text, SAID_CHARS)
     yield _at(f"“{quote}”", said[0])
     if not quote.endswith(SENTENCE_END):

@@ -184,6 +184,7 @@ def test_the_run_is_complete_and_every_item_has_evidence(found: dict[str, Any]) 
 
 
 def test_what_people_open_is_there(found: dict[str, Any], shared_kadr: Kadr) -> None:
-    reports = list((shared_kadr.home / "store/runs").glob("*/*/report/*/report.html"))
+    run_id = found["run"]["run_id"]
+    reports = list((shared_kadr.home / "store/runs").glob(f"*/{run_id}/report/*/report.html"))
     assert len(reports) == 1
     assert Path(reports[0]).stat().st_size < 16_000_000

@@ -32,6 +32,8 @@ const Lanes = (() => {
   }
 
   const speech = () => packed(FOUND.transcript.map((s) => bar(s, s.text, voice(s.speaker), { tip: s.speaker })), 2);
+  const whence = (c) => (c.source === 'sidecar' ? 'from the file beside the video' : 'from the video itself');
+  const captions = () => packed(FOUND.captions.map((c) => bar(c, c.text, '--lane-captions', { tip: whence(c) })), 2);
   const texts = () => packed(FOUND.texts.map((t) => bar(t, t.text, '--lane-text')), 3);
   const objects = () => byLabel(FOUND.objects.map((o) => bar(o, o.label, '--lane-objects', { tip: `score ${o.score.toFixed(2)}` })), (i) => i.text, 5);
   const faces = () => packed(FOUND.faces.map((f) => bar(f, f.emotion || 'face', '--lane-faces', { tip: `score ${f.score.toFixed(2)}` })), 3);
@@ -57,7 +59,7 @@ const Lanes = (() => {
   const curve = (points, { name, least, most }) => ({ curve: points, low: least >= 0 && least < most / 2 ? 0 : least, high: Math.max(most, least + 1e-6), color: '--lane-other', unit: name.replaceAll('_', ' '), items: [] });
 
   const ALL = [
-    ['Shots', 'shots', shots], ['Speech', 'speech', speech], ['Text', 'ocr', texts], ['Objects', 'objects', objects], ['Faces', 'faces', faces],
+    ['Shots', 'shots', shots], ['Speech', 'speech', speech], ['Captions', 'captions', captions], ['Text', 'ocr', texts], ['Objects', 'objects', objects], ['Faces', 'faces', faces],
     ['Tags', 'tags', tags], ['Sounds', 'sounds', sounds], ['Loudness', 'loudness', loudness], ['Motion', 'shots', motion],
     ['Moderation', 'moderation', marks], ['Quality', 'quality', quality],
   ];
@@ -65,6 +67,7 @@ const Lanes = (() => {
   function lane([label, component, build]) {
     const lost = LOST.get(component);
     if (!COMPONENTS.has(component) || lost?.why === 'no_stream') return null;
+    if (component === 'captions' && !lost && !FOUND.captions.length) return null; // Most files have none.
     const body = build();
     const whole = lost && lost.why !== 'gaps' && !body.items.length && !(body.curve || []).length;
     const gaps = lost?.why === 'gaps' ? lost.gaps : [];

@@ -64,7 +64,9 @@ const Lists = (() => {
       loud?.true_peak_dbtp != null && `true peak ${minus(loud.true_peak_dbtp)} dBTP`,
       loud?.silence.length && `${counted(loud.silence.length, 'silence')}`,
     ].filter(Boolean);
-    list('sound', 'Sound', grouped(FOUND.sounds, (s) => s.label, (t) => tones[t] || '--lane-noise'), facts.length ? `${facts.join(' · ')} (EBU R128).` : '');
+    const heard = grouped(FOUND.sounds, (s) => s.label, (t) => tones[t] || '--lane-noise');
+    for (const row of heard) if (row.text === 'speech') row.text = 'speech, with its pauses';
+    list('sound', 'Sound', heard, facts.length ? `${facts.join(' · ')} (EBU R128).` : '');
   }
 
   function marks() {
@@ -99,7 +101,7 @@ const Lists = (() => {
       list('objects', 'Objects', grouped(FOUND.objects, (o) => o.label, '--lane-objects', often));
       list('keywords', 'Key phrases', FOUND.keywords.map((k) => ({ text: k.text, value: k.score.toFixed(2), spans: k.spans, tone: '--accent', evidence: k.evidence })));
       list('tags', 'Tags', FOUND.tags.map((t) => ({ text: t.label, value: t.score.toFixed(2), spans: t.spans, tone: '--lane-tags', evidence: t.evidence })));
-      list('speakers', 'Speakers', grouped(FOUND.turns, (t) => t.speaker, voice));
+      list('speakers', 'Speakers', grouped(FOUND.turns, (t) => t.speaker, voice), FOUND.turns.length ? 'Their turns, with the pauses within.' : '');
       list('faces', 'Faces', grouped(FOUND.faces, (f) => f.emotion || 'face', '--lane-faces', often));
       sound();
       marks();

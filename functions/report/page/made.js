@@ -7,15 +7,16 @@ const Made = (() => {
     return make(
       'div',
       { class: `lost ${item.why}` },
-      make('div', {}, make('span', { class: `state ${item.why}` }, WHY[item.why]), make('b', {}, ...concerned(item.components))),
+      make('div', {}, make('span', { class: `state ${item.why}` }, WHY[item.why]), make('b', {}, ...concerned(item))),
       make('div', {}, make('p', {}, withCode(item.reason), item.error_code ? make('span', { class: 'faint' }, ` (${item.error_code})`) : null), gaps.length ? make('p', {}, 'Not analysed: ', gaps) : null),
       make('p', { class: 'faint' }, withCode(item.what_to_do)),
     );
   }
 
   // What people miss, and in small the components that would have found it.
-  function concerned(components) {
+  function concerned({ components, why }) {
     if (!components.length) return ['The rest of the video'];
+    if (why === 'damaged') return ['The file', make('small', { class: 'faint' }, components.join(', '))];
     const found = listed(components.filter((c) => DATA.kinds[c]).map(kindOf));
     const names = components.join(', ');
     return found && found !== names ? [upper(found), make('small', { class: 'faint' }, names)] : [found ? upper(names) : names];

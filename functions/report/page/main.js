@@ -22,10 +22,15 @@ const Page = (() => {
     document.title = `${title} · Kadr`;
     $('title').textContent = title;
     $('title').title = title;
-    const holes = FOUND.missing.filter((m) => m.why !== 'no_stream' && m.why !== 'range').flatMap((m) => m.components).filter((c) => DATA.kinds[c]);
+    const holes = FOUND.missing.filter((m) => !['no_stream', 'range', 'damaged'].includes(m.why)).flatMap((m) => m.components).filter((c) => DATA.kinds[c]);
     const count = new Set(holes).size;
     $('status').textContent = STATUS[FOUND.status] + (count && FOUND.status !== 'failed' ? ` · ${count} missing` : '');
     $('status').classList.add(FOUND.status);
+    const damaged = FOUND.missing.some((m) => m.why === 'damaged');
+    if (damaged && FOUND.status === 'complete') {
+      $('status').textContent += FOUND.video.damage.some((d) => d.kind === 'cut_off') ? ' · file cut off' : ' · file damaged';
+      $('status').classList.add('damaged');
+    }
     for (const s of FOUND.summary) {
       if (s.kind === 'found') $('summary').append(make('span', { class: 'sentence' }, s.phrases.map(phrase)), ' ');
       else $('first').append(make('p', { class: `first ${s.kind}` }, s.phrases.map(phrase).flat()));

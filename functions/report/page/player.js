@@ -138,6 +138,8 @@ const Player = (() => {
 
   function wireControls() {
     $('stage').classList.toggle('low', !FOUND.video.picture && !PICTURES.length);
+    const { picture } = FOUND.video; // Its place is kept before anything of it is loaded, so that nothing below moves.
+    if (picture) $('stage').style.aspectRatio = String(clamp(picture.width / picture.height, 1, 2.4));
     $('scrub').min = String(FROM);
     $('scrub').max = String(TO);
     $('length').textContent = clock(TO);

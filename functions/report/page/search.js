@@ -1,4 +1,4 @@
-// Search over speech, on-screen text, objects, tags, key phrases and captions; case, accents and punctuation do not matter.
+// Search over all that was found: what is said and shown, and the names of things; case, accents and punctuation do not matter.
 const Search = (() => {
   const AT_MOST = 40;
   const BEFORE = 60;
@@ -55,11 +55,20 @@ const Search = (() => {
       }
       add('Speech', text || s.text, s.start_ms, s.end_ms, s.evidence, times);
     }
+    for (const c of FOUND.captions) add('Captions', c.text, c.start_ms, c.end_ms, c.evidence);
     for (const k of FOUND.keywords) for (const [s, e] of k.spans) add('Key phrases', k.text, s, e, k.evidence);
     for (const t of FOUND.texts) add('On-screen text', t.text, t.start_ms, t.end_ms, t.evidence);
     for (const o of FOUND.objects) add('Objects', o.label, o.start_ms, o.end_ms, o.evidence);
+    for (const f of FOUND.faces) add('Faces', f.emotion ? `face, ${f.emotion}` : 'face', f.start_ms, f.end_ms, f.evidence);
+    for (const t of FOUND.turns) add('Speakers', `Speaker ${t.speaker}`, t.start_ms, t.end_ms, t.evidence);
+    for (const s of FOUND.sounds) add('Sounds', s.label, s.start_ms, s.end_ms, s.evidence);
     for (const t of FOUND.tags) for (const [s, e] of t.spans) add('Tags', t.label, s, e, t.evidence);
-    for (const c of FOUND.captions) add('Captions', c.text, c.start_ms, c.end_ms, c.evidence);
+    for (const m of FOUND.moderation?.spans || []) add('Moderation', m.label, m.start_ms, m.end_ms, m.evidence);
+    for (const q of FOUND.quality) add('Picture quality', q.kind, q.start_ms, q.end_ms, q.evidence);
+    for (const [s, e] of FOUND.loudness?.silence || []) add('Loudness', 'silence', s, e, FOUND.loudness.evidence);
+    for (const c of FOUND.video.chapters) add('Chapters', c.title, c.start_ms, c.end_ms, c.evidence);
+    for (const s of FOUND.scenes) add('Scenes', `Scene ${s.index + 1}`, s.start_ms, s.end_ms, s.evidence);
+    for (const s of FOUND.shots) add('Shots', `Shot ${s.index + 1}`, s.start_ms, s.end_ms, s.evidence);
     for (const other of FOUND.others) for (const i of other.items) add(upper(other.component.replaceAll('_', ' ')), i.text, i.start_ms, i.end_ms, i.evidence);
     for (const kind of new Set(entries.map((e) => e.kind))) streams.set(kind, stream(kind));
   }
@@ -136,8 +145,12 @@ const Search = (() => {
     return made;
   }
 
+  // Whether people ask for all of a kind, as in "faces" or "speaker".
+  const namesKind = (kind, phrase) => !RUNNING.includes(kind) && [fold(kind).folded, fold(kind).folded.replace(/s$/, '')].includes(phrase);
+
   // In quotation marks only the phrase itself; else also entries that have all of its words.
   function search(kind, phrase, exact) {
+    if (!exact && namesKind(kind, phrase)) return entries.filter((e) => e.kind === kind).map((e) => ({ ...e, ms: e.start, spans: [] }));
     const found = phrases(streams.get(kind), phrase);
     const taken = new Set(found.flatMap((h) => h.members));
     const rest = exact ? [] : entries.filter((e) => e.kind === kind && !taken.has(e));

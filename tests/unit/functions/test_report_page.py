@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import av
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser
 
-from functions.report.component import ReportParams, report
-from tests.unit.functions.report_artifacts import captions, objects, painted, speech
+from kadr.contracts.artifact import Artifact
+from tests.unit.functions.report_artifacts import captions
+from tests.unit.functions.report_browser import IN_A_BROWSER, found, now, press, show, small_film, until
 from tests.unit.functions.report_fixture import (
     HOSTILE,
     STAGES,
-    MemoryRun,
     added,
     complete,
+    cut_off,
     empty,
     hostile,
     long,
@@ -30,73 +26,10 @@ from tests.unit.functions.report_fixture import (
     unreadable,
 )
 
-CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
-pytestmark = [
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="no Chromium on this machine: the report page was not opened"
-    ),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = IN_A_BROWSER
 WIDTHS = (390, 1440)
 WHOLE = (complete, partial, silent, sightless, empty, hostile)
 RUNS = {f.__name__: f for f in (*WHOLE, part, added)} | {"unreadable": lambda: unreadable(HOSTILE)}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    flags = ["--disable-gpu", *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else [])]
-    with sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield opened
-        opened.close()
-
-
-@dataclass
-class Opened:
-    """A page with what it complained about and asked for."""
-
-    page: Page
-    complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-
-def small_film(path: Path, seconds: int = 12) -> None:
-    """A VP8 film, which every browser plays."""
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("libvpx", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
-        for i in range(seconds * 10):
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(painted(i * 100), format="bgr24")))
-        out.mux(stream.encode())
-
-
-def show(browser: Browser, folder: Path, run: MemoryRun, width: int = 1440, film: bool = False) -> Opened:
-    run.video_href = "film.webm" if film else ""
-    if film:
-        small_film(folder / "film.webm")
-    (folder / "report.html").write_bytes(report(run, ReportParams())["report.html"])
-    opened = Opened(browser.new_page(viewport={"width": width, "height": 860}))
-    opened.page.set_default_timeout(8000)
-    opened.page.on(
-        "console", lambda m: opened.complaints.append(m.text) if m.type in ("error", "warning") else None
-    )
-    opened.page.on("pageerror", lambda e: opened.complaints.append(str(e)))
-    opened.page.on("request", lambda r: opened.requests.append(r.url))
-    opened.page.goto((folder / "report.html").as_uri())
-    return opened
-
-
-def now(page: Page) -> str:
-    return page.locator("#now").inner_text()
-
-
-def until(page: Page, condition: str) -> None:
-    """Wait for a JavaScript condition. Playwright's own wait needs eval, which the page's policy forbids."""
-    for _ in range(400):
-        if page.evaluate(condition):
-            return
-        page.wait_for_timeout(20)
-    raise AssertionError(f"never came true: {condition}")
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -180,151 +113,6 @@ def test_without_its_video_the_page_shows_stored_pictures(browser: Browser, tmp_
     page.close()
 
 
-def test_search_finds_speech_text_objects_and_phrases(browser: Browser, tmp_path: Path) -> None:
-    page = show(browser, tmp_path, complete()).page
-    page.keyboard.press("/")
-    page.keyboard.type("HARBOUR lights")
-    kinds = page.locator("#results h3").all_inner_texts()
-    assert [k.split("\n")[0].rstrip("0123456789 ") for k in kinds] == [
-        "Speech",
-        "Key phrases",
-        "On-screen text",
-    ]
-    assert page.locator("#results mark").first.inner_text() == "harbour lights"
-    page.keyboard.press("Enter")
-    assert now(page) == "0:27"
-    page.locator("#query").fill("пристань")
-    assert page.locator("#results .hit").count() == 5
-    page.locator("#query").fill("zebra")
-    assert "Nothing found for “zebra”" in page.locator("#results").inner_text()
-    page.locator("#query").press("Escape")
-    assert page.locator("#transcript").is_visible()
-    page.close()
-
-
-def spoken(sentences: list[str], duration_ms: int = 20_000) -> MemoryRun:
-    """A run in which only these sentences are said, each once."""
-    run = complete()
-    said = speech(duration_ms, sentences)
-    run.artifacts = {"probe": run.artifacts["probe"], "speech": said}
-    return run
-
-
-def found(page: Page, query: str) -> list[str]:
-    """The results' texts, what is marked in them between brackets."""
-    page.locator("#query").fill(query)
-    script = """() => [...document.querySelectorAll('#results .hit > span:last-child')].map((hit) =>
-      [...hit.childNodes].map((n) => (n.nodeName === 'MARK' ? `[${n.textContent}]` : n.textContent)).join(''))"""
-    texts: list[str] = page.evaluate(script)
-    return texts
-
-
-@pytest.mark.parametrize(
-    ("said", "query", "marked"),
-    [
-        ("A café here", "CAFE", "A [café] here"),
-        ("A cafe here", "café", "A [cafe] here"),
-        ("A cafe\u0301 here", "cafe", "A [cafe\u0301] here"),
-        ("Ещё ёлка", "елка", "Ещё [ёлка]"),
-        ("Die Straße dort", "STRASSE", "Die [Straße] dort"),
-        ("An o\ufb03ce there", "office", "An [o\ufb03ce] there"),
-        ("So \U0001d41a\U0001d41b it", "ab", "So [\U0001d41a\U0001d41b] it"),
-        ("He said: “don’t!” to", "don't", "He said: “[don’t]!” to"),
-        ("Full\uff37idth text", "width", "Full[\uff37idth] text"),
-        ("हिंदी की बात", "की", "हिंदी [की] बात"),
-    ],
-)
-def test_search_folds_case_accents_and_forms(
-    browser: Browser, tmp_path: Path, said: str, query: str, marked: str
-) -> None:
-    page = show(browser, tmp_path, spoken([said], 9_000)).page
-    assert found(page, query)[0] == marked
-    page.close()
-
-
-def test_search_finds_phrases_over_the_ends_of_sentences(browser: Browser, tmp_path: Path) -> None:
-    run = spoken(["We sailed at dawn.", "Nobody spoke,", "for hours. Dawn came"], 15_000)
-    lines = [(0, 900, "The first cue ends"), (900, 1800, "in the second")]
-    run.artifacts["captions"] = captions(lines)
-    page = show(browser, tmp_path, run).page
-    assert found(page, "dawn nobody") == ["We sailed at [dawn]. [Nobody] spoke,"]
-    page.locator("#query").press("Enter")
-    assert now(page) == "0:02"
-    assert found(page, "at dawn nobody spoke for") == [
-        "We sailed [at dawn]. [Nobody spoke], [for] hours. Dawn came"
-    ]
-    assert found(page, "ends in the") == ["The first cue [ends] [in the] second"]
-    assert found(page, "sailed dawn") == ["We [sailed] at [dawn]."]
-    assert found(page, '"sailed dawn"') == []
-    assert found(page, '"at dawn"') == ["We sailed [at dawn]."]
-    page.close()
-
-
-def test_words_that_join_are_found_over_the_ends_of_sentences(browser: Browser, tmp_path: Path) -> None:
-    page = show(browser, tmp_path, spoken(["今日は", "いい天気"], 12_000)).page
-    assert found(page, "はいい") == ["今日[はいい]天気"]
-    page.close()
-
-
-def test_names_of_things_do_not_run_on(browser: Browser, tmp_path: Path) -> None:
-    run = spoken(["Nothing of that"], 9_000)
-    run.artifacts["objects"] = objects(30_000, ["boat", "dog"])
-    page = show(browser, tmp_path, run).page
-    assert found(page, "boat dog") == []
-    assert set(found(page, "boat")) == {"[boat]"}
-    page.close()
-
-
-def test_results_can_be_walked_by_keys(browser: Browser, tmp_path: Path) -> None:
-    page = show(browser, tmp_path, complete()).page
-    page.keyboard.press("/")
-    page.keyboard.type("wisdom")
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("ArrowUp")
-    assert page.evaluate("document.activeElement === document.querySelector('#results .hit')")
-    page.keyboard.press("Enter")
-    assert now(page) != "0:00"
-    page.keyboard.press("ArrowUp")
-    assert page.evaluate("document.activeElement.id") == "query"
-    page.keyboard.press("Escape")
-    assert page.locator("#transcript").is_visible()
-    page.close()
-
-
-def test_the_page_lists_its_keys(browser: Browser, tmp_path: Path) -> None:
-    opened = show(browser, tmp_path, complete())
-    page, dialog = opened.page, opened.page.locator("#shortcuts")
-    page.keyboard.press("?")
-    assert dialog.is_visible()
-    listed = page.locator("#keys kbd").all_inner_texts()
-    known = {"Space", "←", "→", "Shift ←", "Shift →", "/", "c", "+", "−", "0", "?"}
-    assert set(listed) == known | {"Home", "End", "Page Up", "Page Down", "Enter", "↓", "↑", "Esc"}
-    assert page.evaluate("document.activeElement.closest('dialog').id") == "shortcuts"
-    page.keyboard.press("ArrowRight")
-    assert now(page) == "0:00"
-    page.keyboard.press("Escape")
-    assert not dialog.is_visible()
-    page.locator("#help").click()
-    page.locator("#shortcuts button").click()
-    assert not dialog.is_visible()
-    assert page.evaluate("document.activeElement.id") == "help"
-    assert opened.complaints == []
-    page.close()
-
-
-@pytest.mark.parametrize("slider", ["#lanes", "#scrub"])
-def test_sliders_answer_to_their_keys(browser: Browser, tmp_path: Path, slider: str) -> None:
-    page = show(browser, tmp_path, complete()).page
-    page.locator(slider).focus()
-    clocks = []
-    for key in ("End", "Home", "ArrowRight", "PageUp", "PageDown"):
-        page.keyboard.press(key)
-        clocks.append(now(page))
-    assert clocks == ["1:32", "0:00", "0:05", "0:09", "0:05"]
-    page.close()
-
-
 def test_a_failed_run_begins_with_a_plain_sentence(browser: Browser, tmp_path: Path) -> None:
     message = "This is text, not a video: check that the right file was given"
     page = show(browser, tmp_path, unreadable(message)).page
@@ -363,13 +151,51 @@ def test_a_part_is_shown_as_a_part(browser: Browser, tmp_path: Path) -> None:
     page.keyboard.press("End")
     assert now(page) == "0:50"
     page.keyboard.press("Home")
-    box = page.locator("[data-lane=Shots] canvas").bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 8)
+    press(page, "Shots", 0.5)
     assert now(page) == "0:35"
     missing = page.locator("#lost").inner_text()
     assert "Speakers, sounds, loudness" in missing
     assert "narrowed with --only" in missing
+    page.close()
+
+
+@pytest.mark.parametrize(("size", "width"), [((1080, 1920), 390), ((1440, 1080), 1440), ((1920, 800), 1440)])
+def test_nothing_moves_when_the_video_is_loaded(
+    browser: Browser, tmp_path: Path, size: tuple[int, int], width: int
+) -> None:
+    run = complete(12_000)
+    facts = run.artifacts["probe"].payload
+    picture = {**facts["video"], "width": size[0], "height": size[1]}
+    run.artifacts["probe"] = Artifact({}, {**facts, "video": picture})
+    without = show(browser, tmp_path, run, width).page
+    before = without.locator("#stage").bounding_box()
+    without.close()
+    page = show(browser, tmp_path, run, width, film=True).page
+    until(page, "document.getElementById('video').readyState >= 2")
+    assert page.locator("#stage").bounding_box() == before
+    page.close()
+
+
+def test_captions_have_a_lane_of_their_own(browser: Browser, tmp_path: Path) -> None:
+    run = complete()
+    run.artifacts["captions"] = captions([(46_000, 47_000, "From the file"), (60_000, 61_000, "Once more")])
+    page = show(browser, tmp_path, run).page
+    canvas = page.locator("[data-lane=Captions] canvas")
+    assert canvas.get_attribute("aria-label") == "Captions: 2 items"
+    press(page, "Captions", 46.5 / 92)
+    assert now(page) == "0:46"
+    assert "from the video itself" in page.locator("#tip").inner_text()
+    page.close()
+    page = show(browser, tmp_path, complete()).page
+    assert page.locator("[data-lane=Captions]").count() == 0
+    page.close()
+
+
+def test_a_file_that_is_cut_off_shows_it_at_once(browser: Browser, tmp_path: Path) -> None:
+    page = show(browser, tmp_path, cut_off()).page
+    assert page.locator("#status").inner_text() == "Complete · file cut off"
+    assert "it should last 1 min 32 s but holds only 30 s" in page.locator(".first.problem").inner_text()
+    assert page.locator("#lost b").first.inner_text().startswith("The file")
     page.close()
 
 
@@ -428,42 +254,6 @@ def test_paper_is_light_whatever_the_screen(browser: Browser, tmp_path: Path) ->
     assert page.evaluate(ink) < bright / 4
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
-    page.close()
-
-
-def test_keys_play_seek_and_zoom(browser: Browser, tmp_path: Path) -> None:
-    page = show(browser, tmp_path, complete()).page
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
-    assert now(page) == "0:10"
-    page.keyboard.press("Shift+ArrowRight")
-    assert now(page) == "0:11"
-    page.keyboard.press("ArrowLeft")
-    assert now(page) == "0:06"
-    page.keyboard.press("Space")
-    assert page.locator("#play").get_attribute("aria-label") == "Pause"
-    page.keyboard.press("Space")
-    page.keyboard.press("+")
-    until(page, "document.getElementById('range').textContent !== ''")
-    page.locator("#lanes").focus()
-    page.keyboard.press("End")
-    assert now(page) == "1:32"
-    page.close()
-
-
-def test_the_timeline_seeks_and_zooms_by_pointer(browser: Browser, tmp_path: Path) -> None:
-    page = show(browser, tmp_path, complete()).page
-    canvas = page.locator("[data-lane=Objects] canvas")
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 8)
-    assert now(page) == "0:46"
-    assert page.locator("#tip").is_visible()
-    page.keyboard.down("Control")
-    page.mouse.wheel(0, -400)
-    page.keyboard.up("Control")
-    until(page, "document.getElementById('range').textContent !== ''")
     page.close()
 
 
