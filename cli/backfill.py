@@ -18,7 +18,7 @@ from cli import outputs
 from cli.analyze import EXIT_FAILED, Batch, Job, exit_code
 from cli.compose import Machine, Question
 from cli.options import Choice, profile_options
-from cli.plan import CREDIT_SECONDS, measured_costs, plan_of
+from cli.plan import CREDIT_SECONDS, interval, measured_costs, plan_of
 from cli.progress import Bars, JsonLines, Lines, View
 from cli.runs import requests
 from cli.sources import Video, path_of, shown
@@ -192,7 +192,7 @@ def _say_plan(found: Sequence[Candidate], as_json: bool) -> None:
         if c.error is not None:
             print(printable(f"left out: {about(c.video.title, str(c.error))}"))
     print(
-        f"{number(len(found), 'video')}: {low:g} … {high:g} s of computing, {credits[0]:g} … {credits[1]:g} credits",
+        f"{number(len(found), 'video')}: {interval(low, high)} s of computing, {interval(*credits)} credits",
         flush=True,
     )
 

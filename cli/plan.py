@@ -158,7 +158,7 @@ def _print(plan: dict[str, Any]) -> None:
         tasks = f"{row['misses']}/{row['hits'] + row['misses']}" if verdict != "depends" else "?"
         cells = (f"{row['stage']} {row['component']}", Text(verdict, colours[verdict]), tasks)
         table.add_row(
-            *cells, _interval(row["seconds_low"], row["seconds_high"]), Text(printable("; ".join(row["why"])))
+            *cells, interval(row["seconds_low"], row["seconds_high"]), Text(printable("; ".join(row["why"])))
         )
     console.print(Text(printable(plan["video"]), "bold"), Text(_length(plan), "dim"))
     console.print(table)
@@ -173,7 +173,7 @@ def _length(plan: dict[str, Any]) -> str:
 
 
 def _said(plan: dict[str, Any]) -> str:
-    cost = f"{_interval(*plan['seconds'])} s of computing, {_interval(*plan['credits'])} credits"
+    cost = f"{interval(*plan['seconds'])} s of computing, {interval(*plan['credits'])} credits"
     answers = {
         "finished": f"Run {plan['run_id']} answers already: nothing would be computed.",
         "resumed": f"Run {plan['run_id']} would be resumed: {cost}.",
@@ -184,5 +184,5 @@ def _said(plan: dict[str, Any]) -> str:
     return first + answers.get(plan["answer"], f"A new run: {cost}.")
 
 
-def _interval(low: float, high: float) -> str:
+def interval(low: float, high: float) -> str:
     return f"{low:g}" if low == high else f"{low:g} … {high:g}"

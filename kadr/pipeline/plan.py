@@ -23,6 +23,7 @@ from kadr.storage import layout
 from kadr.storage.results import ResultId, read_header
 from kadr.storage.store import ObjectStore
 
+ABSENT = "absent"
 UNKNOWN = "f" * 64
 """Stands for the digest of an output that is not there."""
 COMPARED = 200
@@ -205,12 +206,19 @@ def _why_missing(store: ObjectStore, state: RunState, missing: Sequence[TaskSpec
 
 
 def _named(change: str, components: Sequence[str]) -> str:
-    """``params.fps: 1 → 2`` under the name by which people set it, as ``ocr.fps: 1 → 2``."""
-    field_name, found, values = change.partition(": ")
-    if not found or not field_name.startswith("params."):
-        return change
-    name = field_name.removeprefix("params.")
-    return f"{', '.join(f'{c}.{name}' for c in components)}: {values}"
+    """A change in the words of people: ``params.fps: 1 → 2`` as ``ocr.fps: 1 → 2``, digests by what they are of."""
+    place, _, values = change.partition(": ")
+    kind, found, name = place.partition(".")
+    match kind if found else "":
+        case "params":
+            return f"{', '.join(f'{c}.{name}' for c in components)}: {values}"
+        case "inputs":
+            return f"{name}: another result than before"
+        case "models":
+            before, _, after = values.partition(" → ")
+            how = "no longer used" if after == ABSENT else "now used" if before == ABSENT else "is another"
+            return f"model {name}: {how}"
+    return change
 
 
 def _readers(state: RunState, component: str, output: str) -> list[str]:
@@ -300,6 +308,7 @@ def _settable(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _changes(have: Mapping[str, Any], target: Mapping[str, Any]) -> list[str]:
+    have, target = ({f: v for f, v in of.items() if v != {}} for of in (have, target))
     fields = sorted({*have, *target} - {"params.name"})  # a pack's name only repeats its other parameters
     found = [_change(f, have.get(f), target.get(f)) for f in fields]
     return [c for c in found if c]
@@ -312,7 +321,7 @@ def _change(field_name: str, old: Any, new: Any) -> str | None:
 
 
 def _brief(value: Any) -> str:
-    text = "absent" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    text = ABSENT if value is None else f"{value:g}" if isinstance(value, float) else str(value)
     return text if len(text) <= 40 else f"{text[:12]}…"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kadr.contracts.keys import key_ingredients, sha256_json
-from kadr.pipeline.plan import explain
+from kadr.pipeline.plan import _named, explain
 from kadr.pipeline.state import Wanted
 
 BASE = key_ingredients("ocr", 1, {"a": 1, "b": {"c": 2}}, {"m": "s" * 64}, {"x": "d" * 64}, (0, 1000, 0), 1)
@@ -40,3 +40,21 @@ def test_the_same_chunk_explains_before_a_nearer_other_one() -> None:
 
 def test_without_anything_stored_it_was_never_computed() -> None:
     assert explain(wanted(), []) == ["ocr: never computed for this video"]
+
+
+def test_changes_are_named_as_people_know_them() -> None:
+    named = {
+        "params.fps: 1 → 2": "ocr.fps, objects.fps: 1 → 2",
+        "inputs.captions: aaa… → bbb…": "captions: another result than before",
+        "models.transnetv2: absent → ddd…": "model transnetv2: now used",
+        "models.transnetv2: ddd… → absent": "model transnetv2: no longer used",
+        "models.transnetv2: ddd… → eee…": "model transnetv2: is another",
+        "version: 1 → 2": "version: 1 → 2",
+        "ocr: never computed for this video": "ocr: never computed for this video",
+    }
+    assert {change: _named(change, ["ocr", "objects"]) for change in named} == named
+
+
+def test_a_first_model_is_one_change() -> None:
+    without = {**BASE, "models": {}}
+    assert explain(wanted(), [without]) == [f"models.m: absent → {'s' * 12}…"]
