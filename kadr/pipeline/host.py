@@ -95,8 +95,14 @@ def failure(ticket: int, error: BaseException) -> Finished:
 
 
 def _translated(error: BaseException) -> BaseException:
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or _no_room_to_load(error):
         return ResourceExhausted(f"out of memory: {error}" if str(error) else "out of memory")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return NoSpaceLeft()
     return error
+
+
+def _no_room_to_load(error: BaseException) -> bool:
+    """A library could not be loaded because somebody else has taken all memory: the loader's words are all there is."""
+    said = ("failed to map segment", "cannot allocate memory", "cannot map zero-fill")
+    return isinstance(error, ImportError) and any(words in str(error).lower() for words in said)
