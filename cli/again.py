@@ -12,11 +12,19 @@ from typing import Any
 from cli.compose import Machine
 from cli.options import Choice
 from cli.sources import Video, path_of
+from cli.tracker import exactly
 from kadr.contracts.errors import KadrError
 from kadr.contracts.run import Request
 from kadr.pipeline.catalogue import Catalogue
 from kadr.pipeline.profiles import PART, config_hash
 
+OPTIONS = {
+    "--from": (("probe", "pcm"), "from_ms"),
+    "--to": (("probe", "pcm"), "to_ms"),
+    "--language": (("speech",), "language"),
+    "--audio-stream": (("pcm",), "audio_stream"),
+}
+"""Options of ``kadr analyze`` that set a parameter of all these components that are in the run."""
 SIDECAR = ("captions", "sidecar")
 """The parameter that is a whole text: what lies beside the video is found there again."""
 
@@ -40,11 +48,25 @@ def command_of(machine: Machine, request: Request, path: Path | None = None) -> 
         return None
     words = ["kadr", "analyze", str(path), "--profile", profile]
     words += ["--only", ",".join(only)] if only else []
+    words += _short(settings, wanted)
     for component, params in settings.items():
         for name, value in params.items():
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             words += ["--set", f"{component}.{name}={text}"]
     return shlex.join(words)
+
+
+def _short(settings: Mapping[str, dict[str, Any]], wanted: Mapping[str, Any]) -> list[str]:
+    """Those of ``settings`` that an option sets, as that option; they are taken out."""
+    words = []
+    for option, (components, param) in OPTIONS.items():
+        there = [c for c in components if c in wanted]
+        values = [settings.get(c, {}).get(param) for c in there]
+        if values and values[0] is not None and all(v == values[0] for v in values):
+            words += [option, exactly(values[0]) if param.endswith("_ms") else str(values[0])]
+            for component in there:
+                del settings[component][param]
+    return words
 
 
 def in_words(command: str | None, profile: str) -> str:

@@ -71,6 +71,8 @@ def check_writable(out: Path, option: str = "--out") -> None:
     """Raises StoreFailure, before anything is spent, if results could not be put into ``out``, which ``option`` names."""
     try:
         out.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise _unwritable(out, "it is a file, not a folder", option) from error
     except OSError as error:
         raise _unwritable(out, str(error.strerror), option) from error
     if not os.access(out, os.W_OK):

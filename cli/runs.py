@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -75,9 +76,8 @@ def find(store: FileStore, named: str | None) -> Named:
     if os.path.exists(named):
         path = Path(named)
         runs = runs_of(store, layout.LOCAL_OWNER, video_id_of(store, path))
-        return Named.of(
-            newest(runs, f"{named} was not analysed yet: do it with `kadr analyze {named}`"), path
-        )
+        command = shlex.join(["kadr", "analyze", named])
+        return Named.of(newest(runs, f"{named} was not analysed yet: do it with `{command}`"), path)
     if RUN_ID.match(named) and (ids := _ids(store, named)):
         if len(ids) > 1:
             raise click.UsageError(

@@ -196,9 +196,13 @@ def _row(name: str, c: Mapping[str, Any]) -> tuple[object, ...]:
 
     tasks = c["tasks"]
     known = tasks["done"] if tasks["done"] == tasks["known"] else f"{tasks['done']} of {tasks['known']}"
-    made = ", ".join(f"{n} × {what}" for what, n in c["counts"].items())
+    made = ", ".join(f"{n} × {_one(what) if n == 1 else what}" for what, n in c["counts"].items())
     state = Text(c["state"], COLOURS.get(c["state"], "yellow"))
     return (name, c["stage"], state, known, tasks["computed"], tasks["cached"], f"{c['seconds']:.1f}", made)
+
+
+def _one(what: str) -> str:
+    return what.removesuffix("s") if what in PLAIN.values() else what
 
 
 def _remarks(run: Mapping[str, Any]) -> Iterator[str]:

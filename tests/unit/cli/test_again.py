@@ -59,6 +59,22 @@ def test_the_command_asks_the_same(tmp_path: Path, choice: Choice) -> None:
     assert config_hash(MACHINE.question(again.profile()).profile) == request.config_hash
 
 
+def test_options_are_said_as_options(tmp_path: Path) -> None:
+    part = {"from_ms": 2000, "to_ms": 8500}
+    settings: dict[str, dict[str, Any]] = {
+        "probe": part,
+        "pcm": {**part, "audio_stream": 2},
+        "speech": {"language": "ru"},
+    }
+    for only, text in (
+        ((), "--from 00:02 --to 00:08.5 --language ru --audio-stream 2"),
+        (("shots",), "--only shots --from 00:02 --to 00:08.5"),
+    ):
+        choice = Choice("fast", {"probe": part} if only else settings, only)
+        command = command_of(MACHINE, requested(choice, tmp_path / "v.mp4"))
+        assert command == f"kadr analyze {tmp_path}/v.mp4 --profile fast {text}"
+
+
 def test_captions_beside_the_video_need_no_saying_others_cannot_be_said(tmp_path: Path) -> None:
     video = tmp_path / "v.mp4"
     choice = Choice("standard", {"captions": {"sidecar": "1\n"}}, ("captions",))
