@@ -24,6 +24,7 @@ from kadr.storage import layout
 from kadr.storage.files import FileStore
 
 RUN_ID = re.compile(r"^[0-9a-f][0-9a-f-]{3,35}$")
+NO_RUNS = "there are no runs yet: make one with `kadr analyze VIDEO`"
 DELIVERED = (outputs.MARK, *outputs.FILES)
 
 
@@ -66,7 +67,7 @@ class Named:
 def find(store: FileStore, named: str | None) -> Named:
     """The run that ``named`` means. Raises ObjectMissing, VideoUnreadable, click.UsageError if it may mean several."""
     if named is None:
-        return Named.of(newest(requests(store), "there are no runs yet: make one with `kadr analyze VIDEO`"))
+        return Named.of(newest(requests(store), NO_RUNS))
     if (found := _delivered(store, Path(named))) is not None:
         return found
     if os.path.isdir(named):

@@ -15,7 +15,7 @@ import click
 from cli import again
 from cli.compose import Machine
 from cli.holding import held
-from cli.runs import Named, find, requests
+from cli.runs import NO_RUNS, Named, find, requests
 from cli.summary import found_in, in_words
 from cli.tables import print_json, print_table
 from cli.text import printable
@@ -257,6 +257,8 @@ def _show_all(store: FileStore, as_json: bool) -> None:
     listed = [_brief(Seen.read(store, Named.of(request))) for request in runs]
     if as_json:
         return print_json(listed)
+    if not listed:
+        return print(NO_RUNS)
     keys = ("status", "video", "profile")
     rows = [(r["run_id"][:SHOWN], *(r[k] for k in keys), when(r["created_ms"]), _missing(r)) for r in listed]
     headers = ["run", "status", "video", "profile", "asked", "missing"]

@@ -237,6 +237,7 @@ def test_an_empty_home_has_no_runs(kadr: Kadr, home: Path) -> None:
     said = kadr("show")
     assert (said.code, said.err) == (1, "kadr: there are no runs yet: make one with `kadr analyze VIDEO`\n")
     assert json.loads(kadr("show", "--all", "--json").out) == []
+    assert kadr("show", "--all").out == "there are no runs yet: make one with `kadr analyze VIDEO`\n"
 
 
 def test_a_beginning_that_two_runs_have_is_refused(kadr: Kadr, home: Path) -> None:
