@@ -16,6 +16,8 @@ from functions.report.words import clock, count, language_name, listed, shortene
 SAID_CHARS = 60
 SENTENCE_END = (".", "!", "?", "…")
 SEEN_LABELS = 4
+WORD_LETTERS = 3
+"""A text with fewer letters, as a clock's digits, is named only where there is no other."""
 
 
 def summary(found: Insights) -> tuple[Sentence, ...]:
@@ -140,7 +142,8 @@ def _texts(found: Insights) -> Iterator[Phrase]:
         return
     evidence = found.texts[0].evidence.model_copy(update={"index": None})
     yield Phrase(text=f"{count(len(found.texts), 'text')} on screen", target="texts", evidence=evidence)
-    largest = max(found.texts, key=lambda t: (_area(t.quad), -t.start_ms))
+    words = [t for t in found.texts if sum(map(str.isalpha, t.text)) >= WORD_LETTERS]
+    largest = max(words or found.texts, key=lambda t: (_area(t.quad), -t.start_ms))
     yield _plain(", the largest ")
     yield _at(f"“{shortened(largest.text, SAID_CHARS)}” at {clock(largest.start_ms)}", largest)
     yield _plain(".")

@@ -47,7 +47,7 @@ const Frames = (() => {
       $('scenes').append(grid);
       if (all.length > AT_FIRST) $('scenes').append(more(grid, all.slice(AT_FIRST)));
       const left = DATA.keyframes.filter((k) => !k).length;
-      if (left) $('scenes').prepend(make('p', { class: 'none' }, `To keep this page small, ${left} of ${DATA.keyframes.length} key frames are shown by the nearest stored picture.`));
+      if (left) $('scenes').prepend(make('p', { class: 'none' }, `To keep this page small, ${left} of ${DATA.keyframes.length} key frames ${left === 1 ? 'is' : 'are'} shown by the nearest stored picture.`));
       hear('time', update);
     },
   };

@@ -8,7 +8,7 @@ const Made = (() => {
       'div',
       { class: `lost ${item.why}` },
       make('div', {}, make('span', { class: `state ${item.why}` }, WHY[item.why]), make('b', {}, ...concerned(item))),
-      make('div', {}, make('p', {}, withCode(item.reason), item.error_code ? make('span', { class: 'faint' }, ` (${item.error_code})`) : null), gaps.length ? make('p', {}, 'Not analysed: ', gaps) : null),
+      make('div', {}, make('p', {}, withCode(item.why === 'damaged' ? upper(item.reason) : item.reason), item.error_code ? make('span', { class: 'faint' }, ` (${item.error_code})`) : null), gaps.length ? make('p', {}, 'Not analysed: ', gaps) : null),
       make('p', { class: 'faint' }, withCode(item.what_to_do)),
     );
   }
@@ -43,6 +43,7 @@ const Made = (() => {
 
   function row(c) {
     const cell = (label, ...children) => make('td', { class: children[0] === '–' ? 'nil' : null, 'data-label': label }, ...children);
+    const time = c.seconds >= 0.05 ? spanLength(c.seconds * 1000) : '< 0.1 s';
     const done = c.computed + c.cached ? `${c.computed} computed, ${c.cached} cached` : '–';
     return make(
       'tr',
@@ -51,7 +52,7 @@ const Made = (() => {
       cell('State', make('span', { class: `state ${c.state}` }, c.state === 'absent' ? 'nothing to do' : c.state)),
       cell('Models', c.models.length ? c.models.map(model) : '–'),
       cell('Tasks', done),
-      cell('Time', c.seconds ? spanLength(c.seconds * 1000) : '–', c.device && c.seconds ? make('span', { class: 'faint' }, ` ${c.device}`) : null),
+      cell('Time', c.seconds ? time : '–', c.device && c.seconds ? make('span', { class: 'faint' }, ` ${c.device}`) : null),
       cell('Key', c.results.length ? make('code', { title: c.results.map((r) => `${r.name}\nkey ${r.key}\nresult ${r.digest}`).join('\n\n') }, c.results[0].key.slice(0, 12)) : '–'),
     );
   }

@@ -47,7 +47,8 @@ const Page = (() => {
       ['Analysed', new Date(FOUND.run.created_ms).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' })],
     ];
     $('facts').append(...facts.filter(Boolean).map(([k, v]) => make('div', {}, make('dt', {}, k), make('dd', {}, v))));
-    for (const warning of video.warnings) $('facts').append(make('div', { class: 'warning' }, make('dt', {}, 'Note'), make('dd', {}, warning)));
+    const told = new Set(FOUND.missing.map((m) => m.reason));
+    for (const warning of video.warnings.filter((w) => !told.has(w))) $('facts').append(make('div', { class: 'warning' }, make('dt', {}, 'Note'), make('dd', {}, upper(warning))));
   }
 
   // FFmpeg names all that one reader reads, "mov,mp4,m4a,…"; the file's own ending says which of them it is.
