@@ -9,7 +9,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 
-from exports.differences import Changes, Differences, Insights, Pair, Thing
+from exports.differences import Changes, Differences, Insights, Pair
+from exports.pairing import Thing
 
 SAID = ("label", "speaker", "kind", "text")
 
