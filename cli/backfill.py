@@ -19,7 +19,7 @@ from cli.analyze import EXIT_FAILED, Batch, Job, exit_code
 from cli.compose import Machine, Question
 from cli.options import Choice, profile_options
 from cli.plan import CREDIT_SECONDS, interval, measured_costs, plan_of
-from cli.progress import Bars, JsonLines, Lines, View
+from cli.progress import Bars, JsonLines, Lines, OneAtATime, View
 from cli.runs import requests
 from cli.sources import Video, path_of, shown
 from cli.tables import print_table
@@ -111,7 +111,7 @@ def command(
     ready = [c for c in found if c.error is None]
     if dry_run or not ready:
         sys.exit(EXIT_FAILED if len(ready) < len(found) else 0)
-    view: View = JsonLines() if as_json else Bars() if sys.stderr.isatty() else Lines()
+    view: View = OneAtATime(JsonLines() if as_json else Bars() if sys.stderr.isatty() else Lines())
     work = [Job(c.video, _shown_in(machine, c) if switch else None) for c in ready]
     began = time.monotonic()
     with view:

@@ -76,8 +76,8 @@ def find(store: FileStore, named: str | None) -> Named:
         )
     if os.path.exists(named):
         path = Path(named)
-        runs = runs_of(store, layout.LOCAL_OWNER, video_id_of(store, path))
         command = shlex.join(["kadr", "analyze", named])
+        runs = _own(runs_of(store, layout.LOCAL_OWNER, video_id_of(store, path)), path)
         return Named.of(newest(runs, f"{named} was not analysed yet: do it with `{command}`"), path)
     if RUN_ID.match(named) and (ids := _ids(store, named)):
         if len(ids) > 1:
@@ -87,6 +87,13 @@ def find(store: FileStore, named: str | None) -> Named:
         return Named.of(read_request(store, layout.LOCAL_OWNER, ids[0]))
     same = [r for r in requests(store) if r.source_name == named]
     return Named.of(newest(same, f"no run and no file is called {named!r}: `kadr show --all` lists the runs"))
+
+
+def _own(runs: list[Request], path: Path) -> list[Request]:
+    """Those of ``runs`` that looked at the file at ``path`` itself or are shown beside it; if none did, those of its copies."""
+    shown_beside = outputs.run_shown(outputs.folder(Video(path, "", path.parent), None, many=False))
+    uri = path.absolute().as_uri()
+    return [r for r in runs if r.source == uri or r.run_id == shown_beside] or runs
 
 
 def video_id_of(store: FileStore, path: Path) -> str:

@@ -84,7 +84,7 @@ class Seen:
 @click.option("--all", "every", is_flag=True, help="A table of all runs.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
 def command(run: str | None, every: bool, as_json: bool) -> None:
-    """Show a run: by its id or the beginning of it, or the newest of a VIDEO, or the newest of all."""
+    """Show a run: by its id or the beginning of it, that of a folder of results, the newest of a VIDEO, or of all."""
     machine = Machine()
     store = machine.store
     if every:

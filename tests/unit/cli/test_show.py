@@ -80,7 +80,10 @@ def test_it_is_found_by_path_id_beginning_and_name(kadr: Kadr, place: Place) -> 
     assert shown(kadr)["video"] == "text.mp4"
 
 
-def test_a_copy_is_shown_under_the_name_that_was_asked_for(kadr: Kadr, place: Place, tmp_path: Path) -> None:
+def test_a_copy_is_shown_under_the_name_that_was_asked_for(
+    kadr: Kadr, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KADR_HOME", str(shutil.copytree(place.home, tmp_path / "home", dirs_exist_ok=True)))
     copy = Path(shutil.copy(place.sound, tmp_path / "copy.flac"))
     run = shown(kadr, copy)
     assert (run["video"], run["source"]) == ("copy.flac", copy.as_uri())
@@ -94,6 +97,11 @@ def test_a_copy_is_shown_under_the_name_that_was_asked_for(kadr: Kadr, place: Pl
     of_folder = shown(kadr, f"{copy}.kadr")
     assert (of_folder["video"], of_folder["files"]["report.html"]) == ("copy.flac", report)
     assert kadr("show", copy).out.startswith("copy.flac complete\n")
+    other = kadr("analyze", copy, "--only", "pcm", "--out", tmp_path / "other", "--json")
+    assert (
+        shown(kadr, place.sound)["run_id"] == run["run_id"]
+    )  # another question about a copy is not about this
+    assert shown(kadr, copy)["run_id"] == json.loads(other.out.splitlines()[-1])["videos"][0]["run_id"]
     assert f"{place.home}" not in kadr("diff", copy, copy).out
     assert "copy.flac" in kadr("diff", copy, copy).out
 
