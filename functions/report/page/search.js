@@ -177,7 +177,8 @@ const Search = (() => {
   }
 
   function row(found) {
-    return make('li', {}, moment(found.ms, { class: 'hit', evidence: found.evidence }, make('span', { class: 'num t' }, clock(found.ms)), make('span', {}, marked(found.text, found.spans))));
+    const lasts = RUNNING.includes(found.kind) || found.end === found.start ? null : make('span', { class: 'num faint' }, spanLength(found.end - found.start));
+    return make('li', {}, moment(found.ms, { class: 'hit', evidence: found.evidence }, make('span', { class: 'num t' }, clock(found.ms)), make('span', { class: 'text' }, marked(found.text, found.spans)), lasts));
   }
 
   function group(kind, hits) {

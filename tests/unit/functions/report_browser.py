@@ -74,7 +74,7 @@ def until(page: Page, condition: str) -> None:
 def found(page: Page, query: str) -> list[str]:
     """The results' texts, what is marked in them between brackets."""
     page.locator("#query").fill(query)
-    script = """() => [...document.querySelectorAll('#results .hit > span:last-child')].map((hit) =>
+    script = """() => [...document.querySelectorAll('#results .hit > .text')].map((hit) =>
       [...hit.childNodes].map((n) => (n.nodeName === 'MARK' ? `[${n.textContent}]` : n.textContent)).join(''))"""
     texts: list[str] = page.evaluate(script)
     return texts
