@@ -15,7 +15,7 @@ from cli.compose import Machine
 from cli.outputs import hand_over
 from cli.runs import Named, find
 from cli.show import Seen, when
-from cli.tables import print_json, print_table
+from cli.tables import console, print_json, print_table
 from cli.text import printable
 from exports.diff_page import Side, clock, page, rows
 from exports.differences import Differences, WordChange, differences
@@ -134,28 +134,27 @@ def _plain(compared: Compared) -> dict[str, Any]:
 
 
 def _print(compared: Compared, every: bool, page_at: Path | None) -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(file=sys.stdout)
+    to = console()
     found = compared.found
     for name, run in zip(("before", "after"), compared.runs, strict=True):
         side = _side(run)
-        console.print(
+        to.print(
             Text(f"{name:7}", "dim"),
             Text(printable(f"{side.run_id} {side.title}, {side.profile}, {side.asked}")),
         )
     if not compared.same_video:
-        console.print(Text("These are two different videos.", "yellow"))
+        to.print(Text("These are two different videos.", "yellow"))
     for line in compared.asked:
-        console.print(Text("asked  ", "dim"), Text(printable(line)))
+        to.print(Text("asked  ", "dim"), Text(printable(line)))
     if not found.any:
-        console.print("Nothing differs.")
+        to.print("Nothing differs.")
     else:
         _print_counts(found)
         _print_changes(found, every)
     if page_at is not None:
-        console.print(Text("page   ", "dim"), Text(printable(str(page_at))))
+        to.print(Text("page   ", "dim"), Text(printable(str(page_at))))
 
 
 def _print_counts(found: Differences) -> None:

@@ -15,6 +15,7 @@ from cli.compose import Machine, Question
 from cli.options import Choice, given, profile_options
 from cli.preview import duration_ms
 from cli.sources import Video, resolve
+from cli.tables import console
 from cli.text import about, printable
 from cli.tracker import exactly
 from kadr.contracts.errors import InvalidObject, InvalidProfile, KadrError, ObjectMissing
@@ -144,11 +145,10 @@ def _measure(manifest: Manifest, seconds: dict[str, float], minutes: dict[str, f
 
 
 def _print(plan: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    to = console()
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for title in ("component", "", "tasks", "seconds", "why"):
         table.add_column(title, justify="right" if title in ("tasks", "seconds") else "left")
@@ -160,9 +160,9 @@ def _print(plan: dict[str, Any]) -> None:
         table.add_row(
             *cells, interval(row["seconds_low"], row["seconds_high"]), Text(printable("; ".join(row["why"])))
         )
-    console.print(Text(printable(plan["video"]), "bold"), Text(_length(plan), "dim"))
-    console.print(table)
-    console.print(Text(_said(plan)))
+    to.print(Text(printable(plan["video"]), "bold"), Text(_length(plan), "dim"))
+    to.print(table)
+    to.print(Text(_said(plan)))
 
 
 def _length(plan: dict[str, Any]) -> str:

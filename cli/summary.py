@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cli.tables import console
 from cli.text import number, printable
 from cli.tracker import exactly
 from kadr.contracts.errors import Interrupted, InvalidObject
@@ -152,16 +152,15 @@ def _part(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _print(row: Mapping[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(file=sys.stdout)
+    to = console()
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     colour = {"complete": "green", "partial": "yellow"}.get(row["status"], "red")
-    console.print(Text(printable(row["video"]), "bold"), Text(row["status"], colour))
+    to.print(Text(printable(row["video"]), "bold"), Text(row["status"], colour))
     if "error" in row:
-        console.print(Text(printable(f"  {row['error']}")))
+        to.print(Text(printable(f"  {row['error']}")))
         return
     media = _length_ms(row) / 1000
     speed = f" ({media / row['seconds']:.1f}× realtime)" if media and row["tasks"]["computed"] else ""
@@ -179,7 +178,7 @@ def _print(row: Mapping[str, Any]) -> None:
     }
     for name, value in cells.items():
         table.add_row(Text(f"  {name}", "dim"), Text(printable(value), overflow="fold"))
-    console.print(table)
+    to.print(table)
 
 
 def _not_done(blocked: Sequence[str]) -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cli.text import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 PIPE_WIDTH = 10_000
 
@@ -19,7 +22,6 @@ def print_table(
     whole: Sequence[str] = (),
 ) -> None:
     """Print ``rows``; the columns named in ``right`` are aligned to the right, those in ``whole`` are not broken."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -29,7 +31,14 @@ def print_table(
         table.add_column(header, justify=justify, overflow="fold", no_wrap=header in whole)
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(printable(str(cell))) for cell in row))
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
+    console().print(table)
+
+
+def console() -> Console:
+    """Standard output: as wide as the terminal, and in a pipe as wide as what is said."""
+    from rich.console import Console
+
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def print_json(value: Any) -> None:

@@ -67,8 +67,8 @@ def test_help_does_not_wait_for_what_commands_need() -> None:
         (("analyze", "a.mp4", "--set", "fps=1"), 2, "write NAME.PARAM=VALUE"),
         (("analyze", "a.mp4", "--only", "ocrr"), 2, "kadr: there is no component 'ocrr'"),
         (("analyze", "a.mp4", "--profile", "nice"), 2, "kadr: there is no profile 'nice'"),
-        (("analyze", ".", "--only", "loudness"), 1, ".: . is a folder: name its videos, e.g. './*.mp4'"),
-        (("analyze", "*.none", "--only", "loudness"), 1, "*.none: no file matches *.none"),
+        (("analyze", ".", "--only", "loudness"), 1, ". is a folder: name its videos, e.g. './*.mp4'"),
+        (("analyze", "*.none", "--only", "loudness"), 1, "no file matches *.none"),
         (
             ("analyze", "a.mp4", "--only", "loudness"),
             1,
