@@ -72,7 +72,7 @@ def test_help_does_not_wait_for_what_commands_need() -> None:
         (
             ("analyze", "a.mp4", "--only", "loudness"),
             1,
-            "a.mp4: cannot read a.mp4: No such file or directory",
+            "cannot read a.mp4: No such file or directory",
         ),
         (("analyze", "empty.mp4", "--only", "loudness"), 1, "empty.mp4 is empty (0 bytes)"),
         (("analyze", "x" * 5000, "--only", "loudness"), 1, "File name too long"),
