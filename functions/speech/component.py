@@ -69,7 +69,11 @@ class SpeechParams(Params):
     model_config = ConfigDict(
         json_schema_extra={
             "if": {"properties": {"model": {"const": ENGLISH_ONLY}}, "required": ["model"]},
-            "then": {"properties": {"language": {"enum": ["en", None]}}},
+            "then": {
+                "properties": {
+                    "language": {"enum": ["en", None], "because": f"{ENGLISH_ONLY} knows English only"}
+                }
+            },
         }
     )
 

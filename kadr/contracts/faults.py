@@ -55,7 +55,8 @@ def _sentence(error: ValidationError, place: str) -> str:
     schema: Any = error.schema
     close = _meant_value(error.instance, schema) if isinstance(error.instance, str) else ""
     most = _MANY if close else None
-    return f"{where.removeprefix('.')}: {quoted(error.instance)} is not {accepted(schema, most)}{close}"
+    why = f": {schema['because']}" if "because" in schema else ""
+    return f"{where.removeprefix('.')}: {quoted(error.instance)} is not {accepted(schema, most)}{close}{why}"
 
 
 def _meant_value(value: str, schema: Schema) -> str:

@@ -67,7 +67,7 @@ def test_a_profile_file_is_refused_alike(tmp_path: Path) -> None:
 
 def test_the_english_model_is_asked_for_english_only() -> None:
     said = refusal(model="whisper_tiny_en", language="ru")
-    assert said == "speech.language: 'ru' is not one of en, null"
+    assert said == "speech.language: 'ru' is not one of en, null: whisper_tiny_en knows English only"
     with pytest.raises(ValidationError, match="knows English only"):
         SpeechParams.model_validate({"model": "whisper_tiny_en", "language": "ru"})
     assert SpeechParams.model_validate({"model": "whisper_tiny_en", "language": "en"}).language == "en"
