@@ -111,7 +111,7 @@ def _source(store: FileStore, named: Named, notes: list[str]) -> Source:
     files = named.files(store, seen.state)
     if seen.state.closed is None or "insights.json" not in files:
         missing = f"run {request.run_id} of {named.title} is {seen.status} and has no insights.json"
-        raise ObjectMissing(f"{missing}: `kadr analyze` of the same video with the same options makes it")
+        raise ObjectMissing(f"{missing}: `kadr show {request.run_id}` says what makes it")
     manifest = manifest_of(store, request, seen.state)
     stored = StoredRun(store, manifest, "", "")
     results = _Results(stored, notes)

@@ -50,7 +50,7 @@ def list_models(as_json: bool) -> None:
         (*(m[k] for k in keys), decimal(m["size_bytes"]), m["where"], ", ".join(m["used_by"]) or "–")
         for m in found
     ]
-    print_table(headers, rows, right=("version", "size"))
+    print_table(headers, rows, right=("version", "size"), whole=("name", "size"))
     if missing := [m["name"] for m in found if m["where"] == "missing"]:
         print(f"\nTo fetch what is missing: kadr models pull {' '.join(missing)}")
     return None
@@ -262,7 +262,7 @@ def _checked(check: FileCheck) -> dict[str, Any]:
 
 def _print_checks(machine: Machine, checks: Sequence[FileCheck], faults: Sequence[FileCheck]) -> None:
     rows = [(c.model, c.file, MARKS[c.state], c.path or "–") for c in checks]
-    print_table(("model", "file", "state", "path"), rows)
+    print_table(("model", "file", "state", "path"), rows, whole=("model", "state"))
     for name in dict.fromkeys(c.model for c in faults):
         for fault in (f for f in faults if f.model == name):
             print(_complaint(machine, fault), file=sys.stderr)

@@ -86,7 +86,9 @@ def find(store: FileStore, named: str | None) -> Named:
             )
         return Named.of(read_request(store, layout.LOCAL_OWNER, ids[0]))
     same = [r for r in requests(store) if r.source_name == named]
-    return Named.of(newest(same, f"no run and no file is called {named!r}: `kadr show --all` lists the runs"))
+    removed = " any more (`kadr gc` may have removed it)" if RUN_ID.match(named) else ""
+    nothing = f"no run and no file is called {named!r}{removed}: `kadr show --all` lists the runs"
+    return Named.of(newest(same, nothing))
 
 
 def _own(runs: list[Request], path: Path) -> list[Request]:

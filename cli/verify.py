@@ -100,7 +100,7 @@ def command(
     """
     machine = Machine()
     named = find(machine.store, run)
-    manifest = _manifest(machine, named.request)
+    manifest = _manifest(machine, named)
     found = Verification(manifest, list(stored(machine.store, manifest)))
     if not only_stored:
         names = [n.strip() for n in only.split(",") if n.strip()] if only else []
@@ -116,10 +116,11 @@ def command(
     sys.exit(found.exit_code)
 
 
-def _manifest(machine: Machine, request: Request) -> Manifest:
+def _manifest(machine: Machine, named: Named) -> Manifest:
+    request = named.request
     state = evaluate(request, load_objects(machine.store, request))
     if state.closed is None:
-        raise CannotVerify(f"run {request.run_id} is not finished: run the same `kadr analyze` again first")
+        raise CannotVerify(f"run {request.run_id} is not finished: {_same(machine, named)} finishes it")
     return manifest_of(machine.store, request, state)
 
 
@@ -251,13 +252,17 @@ def _said(found: Verification, only_stored: bool) -> str:
 
 def _heals(machine: Machine, named: Named, found: Verification) -> str:
     """What makes good what the store has lost; "" if it has lost nothing."""
-    request = named.request
-    same = again.in_words(again.command_of(machine, request, named.path), request.profile_name)
+    same = _same(machine, named)
     if any(f.verdict is Verdict.DAMAGED for f in found.lost):
-        drops = f"`kadr verify {request.run_id} --stored --drop`"
+        drops = f"`kadr verify {named.request.run_id} --stored --drop`"
         return (
             f"To heal it: {drops} removes what is damaged, and then {same} makes that again, and only that."
         )
     if found.dropped:
         return f"Removed {number(len(found.dropped), 'damaged result')}: {same} makes what is missing again."
     return f"To heal it: {same} makes what is missing again." if found.lost else ""
+
+
+def _same(machine: Machine, named: Named) -> str:
+    """The command that asks the same again."""
+    return again.in_words(again.command_of(machine, named.request, named.path), named.request.profile_name)

@@ -232,7 +232,7 @@ def test_what_is_not_there_is_said_with_what_to_do(kadr: Kadr, place: Place, tmp
     other.write_text("never analysed")
     for named, text in {
         "nothing.mp4": "no run and no file is called 'nothing.mp4': `kadr show --all` lists the runs",
-        "ffffffff": "no run and no file is called 'ffffffff'",
+        "ffffffff": "no run and no file is called 'ffffffff' any more (`kadr gc` may have removed it): `kadr show",
         str(other): f"{other} was not analysed yet: do it with `kadr analyze {other}`",
         str(tmp_path): f"{tmp_path} is a folder without results: name a run, a video, or a folder NAME.kadr",
         "x" * 5000: "no run and no file is called 'xxx",
