@@ -117,17 +117,21 @@ def command(older_than: int, runs_older_than: int | None, dry_run: bool, as_json
 
 def _collect(machine: Machine, ages: Ages, now_ms: int, dry_run: bool) -> Sums:
     store, sums, dropped = machine.store, Sums(), set()
+    gone, later = set[str](), list[tuple[Garbage, int]]()
 
-    def later(group: Garbage, left_ms: int) -> None:
-        sums.wait(group.kind, _size(store, group), left_ms)
+    def wait(group: Garbage, left_ms: int) -> None:
+        later.append((group, left_ms))
 
-    for group in garbage(store, layout.LOCAL_OWNER, ages, now_ms, partial(held, store), later):
-        sums.remove(group.kind, _size(store, group))
+    for group in garbage(store, layout.LOCAL_OWNER, ages, now_ms, partial(held, store), wait):
+        sums.remove(group.kind, _size(store, group.names))
+        gone.update(group.names)
         if not dry_run:
             for name in group.names:
                 store.delete(name)
         if group.kind is Kind.RUN:
             dropped.add(layout.run_of(group.names[0]))
+    for group, left_ms in later:
+        sums.wait(group.kind, _size(store, set(group.names) - gone), left_ms)
     for size, left_ms in _downloads(machine, now_ms - ages.payloads_ms, dropped, dry_run):
         if left_ms > 0:
             sums.wait(Aside.DOWNLOAD, size, left_ms)
@@ -172,9 +176,9 @@ def _written_ms(files: Collection[Path]) -> int:
     return max((f.stat().st_mtime_ns // 1_000_000 for f in files), default=0)
 
 
-def _size(store: ObjectStore, group: Garbage) -> int:
+def _size(store: ObjectStore, names: Collection[str]) -> int:
     size = 0
-    for name in group.names:
+    for name in names:
         with suppress(ObjectMissing):
             size += store.size(name)
     return size
@@ -233,10 +237,12 @@ def _mb(size: int) -> str:
 
 
 def span(ms: int) -> str:
-    """A length of time in words, by its two largest units: ``1 minute``, ``6 days 23 hours``."""
-    parts, left_ms = [], max(ms, 1000 if ms else 0)
-    for letter, unit_ms in reversed(_UNITS_MS.items()):
-        many, left_ms = divmod(left_ms, unit_ms)
-        if many:
-            parts.append(number(many, _WORDS[letter]))
-    return " ".join(parts[:2]) or "0 seconds"
+    """A length of time in words, by its largest unit and the next: ``1 minute``, ``6 days 23 hours``."""
+    units = [(unit_ms, _WORDS[letter]) for letter, unit_ms in reversed(_UNITS_MS.items())]
+    ms = max(ms, 1000 if ms else 0)
+    largest = next((i for i, (unit_ms, _) in enumerate(units) if ms >= unit_ms), None)
+    parts = []
+    for unit_ms, word in units[largest : largest + 2] if largest is not None else ():
+        many, ms = divmod(ms, unit_ms)
+        parts += [number(many, word)] if many else []
+    return " ".join(parts) or "0 seconds"

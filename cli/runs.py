@@ -77,7 +77,12 @@ def find(store: FileStore, named: str | None) -> Named:
     if os.path.exists(named):
         path = Path(named)
         command = shlex.join(["kadr", "analyze", named])
-        runs = _own(runs_of(store, layout.LOCAL_OWNER, video_id_of(store, path)), path)
+        beside = outputs.folder(Video(path, "", path.parent), None, many=False)
+        runs = _own(runs_of(store, layout.LOCAL_OWNER, video_id_of(store, path)), path, beside)
+        if not runs:
+            _delivered(
+                store, beside
+            )  # a run that was removed is said to be; one about other bytes is not meant
         return Named.of(newest(runs, f"{named} was not analysed yet: do it with `{command}`"), path)
     if RUN_ID.match(named) and (ids := _ids(store, named)):
         if len(ids) > 1:
@@ -91,10 +96,9 @@ def find(store: FileStore, named: str | None) -> Named:
     return Named.of(newest(same, nothing))
 
 
-def _own(runs: list[Request], path: Path) -> list[Request]:
+def _own(runs: list[Request], path: Path, beside: Path) -> list[Request]:
     """Those of ``runs`` that looked at the file at ``path`` itself or are shown beside it; if none did, those of its copies."""
-    shown_beside = outputs.run_shown(outputs.folder(Video(path, "", path.parent), None, many=False))
-    uri = path.absolute().as_uri()
+    shown_beside, uri = outputs.run_shown(beside), path.absolute().as_uri()
     return [r for r in runs if r.source == uri or r.run_id == shown_beside] or runs
 
 

@@ -26,6 +26,7 @@ def test_an_age_is_said_as_it_was_understood(age: str, words: str) -> None:
 
 def test_what_is_left_is_told_by_its_two_largest_units() -> None:
     assert span(((6 * 24 + 23) * 60 + 59) * 60_000) == "6 days 23 hours"
+    assert span((24 * 60 + 59) * 60_000) == "1 day"
     assert span(3) == "1 second"
 
 

@@ -128,8 +128,8 @@ def test_what_gc_removed_is_said_with_what_to_do(
     )
     shutil.rmtree(store / "state/local" / run_id)
     shutil.rmtree(store / "runs/local" / run_id)
-    for command in ("show", "verify"):
-        said = kadr(command, f"{place.sound}.kadr")
+    for command, named in (("show", place.sound), ("show", f"{place.sound}.kadr"), ("verify", place.sound)):
+        said = kadr(command, named)
         assert said.code == 1
         assert f"{place.sound}.kadr shows run {run_id}, which is not in {store} any more" in said.err
         assert "`kadr analyze` of the video makes a new run" in said.err
@@ -315,3 +315,12 @@ def test_a_flipped_byte_is_found_and_healed_by_the_commands_that_are_said(
     assert summary["videos"][0]["tasks"]["computed"] <= 2  # it, and the sound that had not to be kept
     assert levels.read_bytes() == whole
     assert kadr("verify", run_id, "--stored").code == 0
+
+
+def test_a_folder_of_what_the_file_was_before_does_not_answer_for_it(
+    kadr: Kadr, place: Place, tmp_path: Path
+) -> None:
+    video = tmp_path / "a.flac"
+    video.write_bytes(place.sound.read_bytes() + b"more")
+    shutil.copytree(f"{place.sound}.kadr", f"{video}.kadr")
+    assert f"{video} was not analysed yet" in kadr("show", video).err
