@@ -14,6 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from cli.compose import Machine
+from cli.options import Choice
+from cli.progress import Lines
+from kadr.pipeline.admission import Admitted, Asked, draft
+from kadr.pipeline.spec import SourceRef
+from kadr.settings import Settings
 from tests.media_files import numbered, write_video
 
 ROOT = Path(__file__).parents[3]
@@ -82,3 +88,19 @@ def test_one_video_has_no_row_for_all(videos: Path, tmp_path: Path) -> None:
     assert not any("all 1" in line for line in lines)
     assert any("0.mp4 ━" in line for line in lines)
     assert "0.mp4: complete (4 computed, 0 cached)" in lines
+
+
+def test_lines_of_copies_keep_the_first_name(capsys: pytest.CaptureFixture[str]) -> None:
+    machine = Machine(Settings())
+    question = machine.question(Choice("fast", only=("shots",)).profile())
+    source = SourceRef("/a.mp4", 1, 1)
+    request = draft(Asked(Path("/a.mp4"), question.profile, question.graph, {}), "0" * 64, source)
+    lines = Lines()
+    for title in ("a.mp4", "copy.mp4"):
+        lines.begin(Admitted(request, source, "new", False, False), title, machine.catalogue)
+    lines.event({"event": "run.done", "run_id": request.run_id, "status": "complete"})
+    assert capsys.readouterr().err.splitlines() == [
+        f"a.mp4: run {request.run_id} (new)",
+        "copy.mp4: the same video as a.mp4",
+        "a.mp4: complete",
+    ]
