@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from functions.speech.listener import agreed, hear, write
+from functions.speech.languages import in_one_language
+from functions.speech.listener import Heard, hear, most_said, told, write
 from functions.speech.windows import Span, Window, windows
 from functions.speech.words import Segment, in_order, placed
 from kadr.contracts.media import AudioStream
@@ -34,14 +35,15 @@ class Ear:
 def listen(ear: Ear, audio: AudioStream, said: Sequence[Span], within: Span) -> list[Segment]:
     """Segments in time order of the voice ``said`` in the chunk ``within``.
 
-    Whisper ends a window where the language changes, and sometimes for no reason; the second hearing finds the rest.
+    Whisper ends a window sometimes for no reason; the second hearing finds the rest.
     """
-    first = windows(said, within)
-    found = _heard(ear, audio, first, said)
+    first = _heard(ear, audio, windows(said, within))
+    found = _written(ear, first, said)
     missed = unwritten(said, found)
     # The same window would only give the same again.
-    second = [window for window in windows(missed, within) if window not in first]
-    again = (_only(segment, missed) for segment in _heard(ear, audio, second, missed))
+    before = [window for window, _ in first]
+    second = _heard(ear, audio, [window for window in windows(missed, within) if window not in before])
+    again = (_only(segment, missed) for segment in _written(ear, second, missed))
     return in_order([*found, *(segment for segment in again if segment.words)])
 
 
@@ -56,12 +58,23 @@ def unwritten(said: Sequence[Span], found: Sequence[Segment]) -> list[Span]:
     return [span for span in said if bare(span)]
 
 
-def _heard(ear: Ear, audio: AudioStream, every: Sequence[Window], said: Sequence[Span]) -> list[Segment]:
-    """All windows: first each is heard, then they agree on their languages, then each is written down."""
-    heard = [hear(ear.native, window.samples(audio), ear.language) for window in every]
-    languages = agreed(heard, [window.duration_ms for window in every])
+def _heard(ear: Ear, audio: AudioStream, every: Sequence[Window]) -> list[tuple[Window, Heard]]:
+    """All windows, those in which the language changes parted there."""
+    whole = [hear(ear.native, window.samples(audio), ear.language) for window in every]
+    most = most_said(whole, [window.duration_ms for window in every])
+    return [
+        part
+        for window, one in zip(every, whole, strict=True)
+        for part in in_one_language(ear.native, audio, window, one, most)
+    ]
+
+
+def _written(ear: Ear, every: Sequence[tuple[Window, Heard]], said: Sequence[Span]) -> list[Segment]:
+    """Each is written down in its language, told from it and from what all of them are in."""
+    most = most_said([one for _, one in every], [window.duration_ms for window, _ in every])
     found = []
-    for window, one, language in zip(every, heard, languages, strict=True):
+    for window, one in every:
+        language = told(one, most)[0]
         sure = one.languages[language]
         raw = write(ear.native, one, language, hotwords=ear.hotwords, beam=ear.beam, no_speech=ear.no_speech)
         found += [placed(r, window, said, language, sure) for r in raw]

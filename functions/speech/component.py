@@ -107,7 +107,7 @@ def merge_speech(parts: Sequence[Part]) -> Artifact:
 
 @component(
     "speech",
-    version=1,
+    version=2,
     stage=Stage.AUDIO,
     scope=Chunk("voice"),
     reads=(Audio(), Result("voice", "voice")),

@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from ctranslate2 import StorageView
 from faster_whisper.audio import pad_or_trim
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import TranscriptionOptions, get_suppressed_tokens
 
 LOOP_COMPRESSION = 2.4
 """Text that zlib shrinks more than this repeats itself (Whisper's own mark of a decoding loop)."""
-SURE = 0.5
-"""A window that is surer than this of its language keeps it."""
+FRAME_MS = 20
+"""Of the encoder: 1500 frames for 30 s."""
+DECISIVE = 20.0
+"""So many times likelier must another language be than the one in which most is said: Whisper takes Spanish for Italian."""
 
 
 @dataclass(frozen=True)
@@ -43,18 +46,47 @@ def hear(native: Any, samples: np.ndarray, language: str | None) -> Heard:
         return Heard(features, encoded, {"en": 1.0})
     if language is not None:
         return Heard(features, encoded, {language: 1.0})
-    likely = native.model.detect_language(encoded)[0]
-    return Heard(features, encoded, {token[2:-2]: float(share) for token, share in likely})
+    return Heard(features, encoded, _languages(native, encoded))
 
 
-def agreed(heard: Sequence[Heard], weights: Sequence[float]) -> list[str]:
-    """The language of each window: its own where it is sure, else the likeliest of all windows together."""
+def likeliest_of_parts(
+    native: Any, heard: Heard, parts: Sequence[tuple[int, int]]
+) -> list[tuple[str, float]]:
+    """The likeliest language of each part [start_ms, end_ms) of a window and its probability, as far as it was encoded.
+
+    Only the part's frames of the window's encoding are shown to the decoder: this costs a hundredth of encoding the part alone.
+    It errs more often (their neighbours' sound is in the frames), so it says where to listen again and not what is there.
+    """
+    frames = np.array(heard.encoded)
+    told = []
+    for start_ms, end_ms in parts:
+        part = frames[:, start_ms // FRAME_MS : -(-end_ms // FRAME_MS)]
+        if part.shape[1]:
+            view = StorageView.from_array(np.ascontiguousarray(part))
+            told.append(max(_languages(native, view).items(), key=lambda item: (item[1], item[0])))
+    return told
+
+
+def _languages(native: Any, encoded: Any) -> dict[str, float]:
+    return {token[2:-2]: float(share) for token, share in native.model.detect_language(encoded)[0]}
+
+
+def most_said(heard: Sequence[Heard], weights: Sequence[float]) -> str:
+    """The language of most of all windows together, each of its weight."""
     together: dict[str, float] = {}
     for one, weight in zip(heard, weights, strict=True):
         for language, share in one.languages.items():
             together[language] = together.get(language, 0.0) + weight * share
-    most = max(together.items(), key=lambda item: (item[1], item[0]), default=("en", 0.0))[0]
-    return [one.likeliest[0] if one.likeliest[1] >= SURE else most for one in heard]
+    return max(together.items(), key=lambda item: (item[1], item[0]), default=("en", 0.0))[0]
+
+
+def told(one: Heard, most: str) -> tuple[str, float]:
+    """A window's language and the odds for it, where ``most`` is expected unless another is decisively likelier."""
+    odds = {
+        language: share * (DECISIVE if language == most else 1.0) for language, share in one.languages.items()
+    }
+    language, score = max(odds.items(), key=lambda item: (item[1], item[0]))
+    return language, score / (sum(odds.values()) or 1.0)
 
 
 def write(

@@ -27,13 +27,18 @@ class Window:
     def duration_ms(self) -> int:
         return sum(end - start for start, end in self.pieces)
 
+    @property
+    def begins_ms(self) -> list[int]:
+        """Where each piece begins in the window, and where the last ends."""
+        return [0, *accumulate(end - start for start, end in self.pieces)]
+
     def samples(self, audio: AudioStream) -> np.ndarray:
         """float32 [N] at AUDIO_RATE."""
         return np.concatenate([audio.read(start, end) for start, end in self.pieces])
 
     def span(self, start_ms: float, end_ms: float) -> Span:
         """Times in the window as times on the timeline, within the piece that holds most of them."""
-        begins = [0, *accumulate(end - start for start, end in self.pieces)]
+        begins = self.begins_ms
         parts = [(max(start_ms, a), min(end_ms, b)) for a, b in pairwise(begins)]
         best = max(range(len(parts)), key=lambda i: parts[i][1] - parts[i][0])
         (start, end), shift = parts[best], self.pieces[best][0] - begins[best]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from functions.speech.chunk import unwritten
 from functions.speech.component import SPEECH, SpeechParams, merge_speech, speech
-from functions.speech.listener import Heard, agreed
+from functions.speech.languages import in_one_language
+from functions.speech.listener import Heard, hear, most_said, told
 from functions.speech.windows import WINDOW_MS, Window, windows
 from functions.speech.words import Segment, Word, arrays_of, in_order, without_loops
 from kadr.contracts.artifact import Artifact
@@ -66,6 +67,42 @@ def test_each_language_is_kept_when_it_changes() -> None:
         by_language[language] += " " + text
     assert "complaint against the wizard" in plain(by_language["en"])
     assert PERSUASION in plain(by_language["es"])
+
+
+def in_turn() -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """English and Spanish, a second of silence between, all in one window: sound and voice."""
+    clips = [(clip("wizard.flac"), [(200, 4800)]), (clip("persuasion.opus")[: 16 * 4700], [(0, 4600)])] * 2
+    pieces: list[np.ndarray] = []
+    spans = []
+    at = 0
+    for samples, voice in clips:
+        spans += [(at + a, at + b) for a, b in voice]
+        pieces += [samples, silence(1000)]
+        at += len(samples) // 16 + 1000
+    return np.concatenate(pieces), spans
+
+
+def test_a_window_ends_where_the_language_changes() -> None:
+    samples, spans = in_turn()
+    assert len(windows(spans, (0, len(samples) // 16))) == 1
+    result = said(samples, spans)
+    assert result.payload["languages"] == ["en", "es", "en", "es"]
+    english = plain(" ".join(result.payload["segments"][::2]))
+    assert english.count("complaint against the wizard") == 2
+    assert plain(" ".join(result.payload["segments"][1::2])).count(PERSUASION) == 2
+
+
+def test_one_language_is_heard_once() -> None:
+    """What costs nothing where the language stays is worth having: the window is the same, and nothing was encoded again."""
+    samples = np.concatenate([clip("wizard.flac"), silence(1000), clip("two_cities.flac")])
+    [window] = windows([(200, 4800), (7300, 14_000)], (0, len(samples) // 16))
+    native = models("whisper_base")["whisper_base"].native
+    audio = MemoryAudio(samples)
+    heard = hear(native, window.samples(audio), None)
+    assert len(window.pieces) == 2
+    [(same, as_heard)] = in_one_language(native, audio, window, heard, "en")
+    assert same is window
+    assert as_heard is heard
 
 
 def test_vocabulary_and_language_are_heeded() -> None:
@@ -130,9 +167,21 @@ def test_voice_without_words_is_heard_again() -> None:
 
 def test_an_unsure_window_takes_the_language_of_the_others() -> None:
     sure = Heard(np.zeros(0), None, {"en": 0.9, "cy": 0.1})
-    other = Heard(np.zeros(0), None, {"es": 0.8, "en": 0.2})
+    other = Heard(np.zeros(0), None, {"es": 0.8, "en": 0.02})
     unsure = Heard(np.zeros(0), None, {"cy": 0.3, "en": 0.25, "ja": 0.2})
-    assert agreed([sure, other, unsure], [20, 10, 1]) == ["en", "es", "en"]
+    heard = [sure, other, unsure]
+    most = most_said(heard, [20, 10, 1])
+    assert [told(one, most)[0] for one in heard] == ["en", "es", "en"]
+
+
+def test_a_likely_mistake_is_no_change_of_language() -> None:
+    """Spanish that is taken for Italian among much Spanish is Spanish; a sentence that is surely English is not."""
+    spanish, mistaken, quoted = (
+        Heard(np.zeros(0), None, shares)
+        for shares in ({"es": 0.95, "it": 0.01}, {"it": 0.8, "es": 0.15}, {"en": 0.97, "es": 0.01})
+    )
+    most = most_said([spanish, mistaken, quoted], [400, 10, 3])
+    assert [told(one, most)[0] for one in (spanish, mistaken, quoted)] == ["es", "es", "en"]
 
 
 spans = st.lists(st.tuples(st.integers(1, 40_000), st.integers(1, 20_000)), min_size=1, max_size=30)
