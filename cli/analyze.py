@@ -21,7 +21,7 @@ from cli.sources import Video, resolve
 from cli.stopping import Stoppable
 from cli.summary import summarise
 from kadr.contracts.errors import Interrupted, KadrError
-from kadr.contracts.run import RunStatus
+from kadr.contracts.run import Request, RunStatus
 from kadr.pipeline.admission import Admitted, Asked, admit, identify
 from kadr.pipeline.arriving import Arriving
 from kadr.pipeline.local import Coordinator, Event
@@ -137,6 +137,10 @@ class Batch:
     def _sizes(self) -> list[int]:
         return [_size(job.video.path) for job in self.jobs]
 
+    def _where_is(self, run_id: str, request: Request) -> str:
+        kept = self.machine.store.exists(layout.request(request.owner, run_id))
+        return f"; the one before is kept: kadr show {run_id}" if kept else ""
+
     def _expect(self, place: int) -> None:
         self.view.expect(len(self.jobs), len(self._sizes) - place, sum(self._sizes[place:]))
 
@@ -200,9 +204,9 @@ class Batch:
             before = outputs.run_shown(job.out)
             outputs.deliver(self.machine.store, run.manifest, run.files, job.out, run.video_href)
             job.delivered = True
-            if before not in (None, run.request.run_id):
+            if before is not None and before != run.request.run_id:
                 self.view.note(
-                    f"{job.video.title}: {job.out} shows this run now; the one before is kept: kadr show {before}"
+                    f"{job.video.title}: {job.out} shows this run now{self._where_is(before, run.request)}"
                 )
         except Interrupted:
             raise

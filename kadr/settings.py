@@ -51,8 +51,9 @@ class Settings(BaseSettings):
             fault = error.errors()[0]
             name = str(fault["loc"][0]).upper()
             variable = name if name.startswith(_PREFIX) else f"{_PREFIX}{name}"
+            why = fault["msg"].removeprefix("Input ")
             raise InvalidSetting(
-                f"{variable}={fault['input']!r}: {fault['msg']}; docs/settings.md says what it may be"
+                f"{variable}={fault['input']!r} will not do: it {why}; docs/settings.md says what it may be"
             ) from error
 
     @property

@@ -24,7 +24,7 @@ class ReportParams(Params):
 
 @component(
     "report",
-    version=1,
+    version=2,
     stage=Stage.RENDER,
     scope=ClosedRun(),
     reads=(),

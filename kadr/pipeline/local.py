@@ -269,7 +269,7 @@ class Coordinator:
             if message.retryable and run.renders < ATTEMPTS:
                 run.rendering = False
                 return
-            what_helps = "kadr verify --stored names what is damaged, --refresh computes it again"
+            what_helps = "`kadr verify --stored` names what is damaged and the command that heals it"
             run.error = ReportFailure(f"the report could not be made: {message.message}; {what_helps}")
         run.files = message.rendered or ()
         run.ended = time.monotonic()

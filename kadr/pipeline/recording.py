@@ -138,7 +138,8 @@ def _warnings(spec: TaskSpec, payload: Mapping[str, Any]) -> list[str]:
     said = [str(w) for w in payload.get("warnings") or ()]
     if errors := payload.get("decode_errors"):
         where = f" between {spec.chunk.start_ms} and {spec.chunk.end_ms} ms" if spec.chunk else ""
-        said.append(f"{errors} packets{where} could not be decoded")
+        packets = "1 packet" if errors == 1 else f"{errors} packets"
+        said.append(f"{packets}{where} could not be decoded")
     return said
 
 

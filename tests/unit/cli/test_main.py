@@ -135,8 +135,8 @@ def test_a_failed_video_is_exit_code_1_and_its_reason_is_told(kadr: Kadr, tmp_pa
 @pytest.mark.parametrize(
     ("variable", "value", "text"),
     [
-        ("KADR_THREADS", "abc", "kadr: KADR_THREADS='abc': Input should be a valid integer"),
-        ("KADR_THREADS", "0", "kadr: KADR_THREADS='0': Input should be greater than or equal to 1"),
+        ("KADR_THREADS", "abc", "kadr: KADR_THREADS='abc' will not do: it should be a valid integer"),
+        ("KADR_THREADS", "0", "kadr: KADR_THREADS='0' will not do: it should be greater than or equal to 1"),
         ("KADR_MEDIA_MEMORY_MB", "1", "kadr: KADR_MEDIA_MEMORY_MB='1': Input should be"),
     ],
 )
