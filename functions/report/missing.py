@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from functions.report.about import Asked, Missing
-from functions.report.words import clock
+from functions.report.words import border
 
 AGAIN = "Run the same command again: what succeeded is kept, and only what failed is computed."
 ITS_FAULT = (
@@ -167,7 +167,7 @@ def _outside(asked: Asked, duration_ms: int) -> Iterator[Missing]:
         yield Missing(
             components=(),
             why="range",
-            reason=f"Only {clock(asked.start_ms)}–{clock(asked.end_ms)} was asked for.",
+            reason=f"Only {border(asked.start_ms)}–{border(asked.end_ms)} was asked for.",
             what_to_do="Run it without `--from` and `--to` for all of the video.",
             gaps=gaps,
         )

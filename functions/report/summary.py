@@ -11,7 +11,7 @@ from functions.report.kinds import spoken
 from functions.report.problem import problem
 from functions.report.sources import covered_ms
 from functions.report.values import Evidence, Item
-from functions.report.words import clock, count, language_name, listed, shortened, span_length
+from functions.report.words import border, clock, count, language_name, listed, shortened, span_length
 
 SAID_CHARS = 60
 SENTENCE_END = (".", "!", "?", "…")
@@ -51,7 +51,7 @@ def _part(found: Insights) -> Iterator[Phrase]:
     asked, length_ms = found.asked, found.video.duration_ms
     if not length_ms:
         return
-    stretch = f"{clock(asked.start_ms)}–{clock(asked.end_ms)} of {clock(length_ms)}"
+    stretch = f"{border(asked.start_ms)}–{border(asked.end_ms)} of {clock(length_ms)}"
     kinds = listed(spoken(asked.looked_for)) or "the file's own facts"
     if not asked.whole:
         yield Phrase(text=f"This report covers only {stretch}", target="missing")

@@ -18,6 +18,11 @@ def clock(ms: int) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
+def border(ms: int) -> str:
+    """A point that somebody named, with tenths where it has any: 0:08.5."""
+    return f"{clock(ms)}.{ms % 1000 // 100}" if ms % 1000 >= 100 else clock(ms)
+
+
 def span_length(ms: int) -> str:
     """0.8 s, 12 s, 3 min 5 s, 2 h 14 min: a length of time."""
     if ms < 9950:

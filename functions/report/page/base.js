@@ -47,6 +47,9 @@ function clock(ms, tenths) {
   return tenths ? `${text}.${Math.floor((ms % 1000) / 100)}` : text;
 }
 
+// A point that somebody named, with tenths where it has any.
+const border = (ms) => clock(ms, ms % 1000 >= 100);
+
 function spanLength(ms) {
   if (ms < 9950) return `${(ms / 1000).toFixed(1).replace(/\.0$/, '')} s`;
   const s = Math.round(ms / 1000);

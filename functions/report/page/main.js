@@ -40,7 +40,7 @@ const Page = (() => {
     $('first').classList.add(FOUND.status);
     const picture = video.picture;
     const facts = [
-      NOTHING ? null : ['Length', asked.whole ? clock(video.duration_ms) : `${clock(SPAN)}: ${clock(FROM)}–${clock(TO)} of ${clock(video.duration_ms)}`],
+      NOTHING ? null : ['Length', asked.whole ? clock(video.duration_ms) : `${clock(SPAN, SPAN % 1000 >= 100)}: ${border(FROM)}–${border(TO)} of ${clock(video.duration_ms)}`],
       picture && ['Picture', `${picture.width} × ${picture.height}${picture.fps ? `, ${Number(picture.fps.toFixed(2))} fps` : ''}, ${picture.codec}${picture.hdr ? ', HDR' : ''}`],
       video.sound.length && ['Sound', `${video.sound[0].codec}, ${counted(video.sound[0].channels, 'channel')}${video.sound.length > 1 ? `, ${video.sound.length} streams` : ''}`],
       video.size_bytes && ['File', `${container()}${bytes(video.size_bytes)}`],

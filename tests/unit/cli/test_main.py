@@ -137,7 +137,7 @@ def test_a_failed_video_is_exit_code_1_and_its_reason_is_told(kadr: Kadr, tmp_pa
     [
         ("KADR_THREADS", "abc", "kadr: KADR_THREADS='abc' will not do: it should be a valid integer"),
         ("KADR_THREADS", "0", "kadr: KADR_THREADS='0' will not do: it should be greater than or equal to 1"),
-        ("KADR_MEDIA_MEMORY_MB", "1", "kadr: KADR_MEDIA_MEMORY_MB='1': Input should be"),
+        ("KADR_MEDIA_MEMORY_MB", "1", "kadr: KADR_MEDIA_MEMORY_MB='1' will not do: it should be"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named_with_its_value(

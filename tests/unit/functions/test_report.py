@@ -263,6 +263,12 @@ def test_a_run_over_a_part_of_the_video_says_so_and_speaks_of_that_part() -> Non
     assert entry["reason"] == "Only 0:20–0:50 was asked for."
 
 
+def test_borders_of_a_part_are_said_as_exactly_as_they_were_named() -> None:
+    named = part(2_000, 8_500)
+    assert first_words(named).startswith("This report covers only 0:02–0:08.5 of 1:32, and only shots")
+    assert insights(named)["missing"][0]["reason"] == "Only 0:02–0:08.5 was asked for."
+
+
 def test_a_profile_that_leaves_something_out_is_no_part() -> None:
     run = complete()
     run.manifest = manifest({n: summarised(n) for n in STAGES if n != "faces"})

@@ -199,6 +199,13 @@ def test_a_file_that_is_cut_off_shows_it_at_once(browser: Browser, tmp_path: Pat
     page.close()
 
 
+def test_borders_of_a_part_are_shown_as_they_were_named(browser: Browser, tmp_path: Path) -> None:
+    page = show(browser, tmp_path, part(2_000, 8_500)).page
+    facts = page.locator("#facts").inner_text().split("\n")
+    assert facts[facts.index("Length") + 1] == "0:06.5: 0:02–0:08.5 of 1:32"
+    page.close()
+
+
 def test_playing_a_part_ends_with_it(browser: Browser, tmp_path: Path) -> None:
     page = show(browser, tmp_path, part(2_000, 4_000), film=True).page
     until(page, "document.getElementById('video').readyState > 1")
