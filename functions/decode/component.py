@@ -33,7 +33,7 @@ class DecodeParams(Params):
 
 @component(
     "decode",
-    version=1,
+    version=2,
     stage=Stage.SEGMENTER,
     scope=Chunk("probe"),
     reads=(Source(), Result("probe", "probe")),
