@@ -110,8 +110,9 @@ def admit(store: ObjectStore, asked: Asked, video_id: str, source: SourceRef) ->
     found = find(store, asked, video_id, source)
     if found is None:
         request = draft(asked, video_id, source)
-        store.put(layout.request(request.owner, request.run_id), jcs(request.model_dump(mode="json")))
+        # The marker first: by it the run is found, and one without a request is swept.
         store.put(layout.run_marker(request.owner, video_id, request.run_id), b"{}")
+        store.put(layout.request(request.owner, request.run_id), jcs(request.model_dump(mode="json")))
         return Admitted(request, source, "new", False, asked.refresh)
     if found.how == "retried":
         state = evaluate(found.request, load_objects(store, found.request))
