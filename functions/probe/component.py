@@ -43,7 +43,7 @@ class ProbeParams(Params):
 
 @component(
     "probe",
-    version=2,
+    version=3,
     stage=Stage.SEGMENTER,
     scope=Whole(),
     reads=Source(),

@@ -21,6 +21,7 @@ from kadr.contracts.media import SourceFile
 from kadr.media.clock import MAX_ORIGIN_US, Clock, credible_ms
 from kadr.media.geometry import displayed_size, orientation_of, rotation_of
 from kadr.media.index import SampleIndex, StreamExtent, scan
+from kadr.media.promise import has_header, promised_ms
 from kadr.media.source import MAX_PIXELS, open_container, packets, video_stream
 
 _HDR_TRANSFERS = (16, 18)
@@ -51,7 +52,7 @@ def probe_source(source: SourceFile) -> Probed:
     origin_us, index = _indexed(source, number, warnings)
     with open_container(source) as container:
         video = None if number is None else video_stream(container, number)
-        facts = _facts(container, video, first, origin_us, index, warnings, credible_ms(source.size))
+        facts = _facts(source, container, video, first, origin_us, index, warnings)
     return Probed(facts | {"size_bytes": source.size}, index)
 
 
@@ -88,19 +89,23 @@ def _audio(container: InputContainer) -> list[AudioStream]:
 
 
 def _facts(
+    source: SourceFile,
     container: InputContainer,
     video: VideoStream | None,
     first: VideoFrame | None,
     origin_us: int,
     index: SampleIndex,
     warnings: list[str],
-    longest_ms: int,
 ) -> dict[str, Any]:
+    longest_ms = credible_ms(source.size)
     header_ms, found_ms = _lengths_ms(container, index)
     believed_ms = header_ms if 0 <= header_ms <= longest_ms else 0
-    damage = [*_damage(video is not None and first is None, index, believed_ms, found_ms)]
+    promised = promised_ms(source, container, index)
+    promised = promised if promised <= longest_ms else 0
+    damage = [*_damage(video is not None and first is None, index, promised, found_ms)]
     warnings += map(_told, damage)
-    if header_ms and found_ms is not None and (believed_ms == 0 or _differ(found_ms, header_ms)):
+    told = any(d["kind"] == "cut_off" for d in damage) or not has_header(source, container)
+    if header_ms and found_ms is not None and not told and (not believed_ms or _apart(header_ms, found_ms)):
         warnings.append(
             f"the header says {header_ms / 1000:.1f} s, but the streams hold {found_ms / 1000:.1f} s"
         )
@@ -221,9 +226,11 @@ def _differ(longer_ms: int, shorter_ms: int) -> bool:
     return longer_ms - shorter_ms > max(2000, longer_ms // 20)
 
 
-def _damage(
-    blind: bool, index: SampleIndex, header_ms: int, found_ms: int | None
-) -> Iterator[dict[str, Any]]:
+def _apart(one_ms: int, other_ms: int) -> bool:
+    return _differ(one_ms, other_ms) or _differ(other_ms, one_ms)
+
+
+def _damage(blind: bool, index: SampleIndex, promised: int, found_ms: int | None) -> Iterator[dict[str, Any]]:
     """What of the file is lost, each kind with what is known of it."""
     if blind:
         yield {"kind": "no_picture"}
@@ -231,8 +238,8 @@ def _damage(
         yield {"kind": "stopped", "found_ms": found_ms, "error": index.truncated}
     if packets_hit := sum(e.incredible for e in index.extents.values()):
         yield {"kind": "time_stamps", "packets": packets_hit}
-    if found_ms is not None and _differ(header_ms, found_ms):
-        yield {"kind": "cut_off", "expected_ms": header_ms, "found_ms": found_ms}
+    if found_ms is not None and _differ(promised, found_ms):
+        yield {"kind": "cut_off", "expected_ms": promised, "found_ms": found_ms}
 
 
 def _told(damage: dict[str, Any]) -> str:
