@@ -29,8 +29,12 @@ SIDECAR = ("captions", "sidecar")
 """The parameter that is a whole text: what lies beside the video is found there again."""
 
 
-def command_of(machine: Machine, request: Request, path: Path | None = None) -> str | None:
+def command_of(
+    machine: Machine, request: Request, path: Path | None = None, resuming: bool = False
+) -> str | None:
     """``kadr analyze …`` that asks the same of the video, at ``path`` if that is another copy of it.
+
+    ``resuming``: the run is open, and the command is to go on with it even if another answers already.
 
     None if that cannot be told, as of a profile in some file.
     """
@@ -48,6 +52,7 @@ def command_of(machine: Machine, request: Request, path: Path | None = None) -> 
         return None
     words = ["kadr", "analyze", str(path), "--profile", profile]
     words += ["--only", ",".join(only)] if only else []
+    words += ["--refresh"] if resuming and request.refresh else []
     words += _short(settings, wanted)
     for component, params in settings.items():
         for name, value in params.items():

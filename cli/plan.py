@@ -22,8 +22,9 @@ from kadr.contracts.errors import InvalidObject, InvalidProfile, KadrError, Obje
 from kadr.contracts.manifest import Manifest
 from kadr.contracts.profile import NormalProfile, part_asked
 from kadr.contracts.run import RunStatus
-from kadr.pipeline.admission import Asked, draft, find, identify
+from kadr.pipeline.admission import Admitted, Asked, draft, find, identify, load_objects
 from kadr.pipeline.plan import Played, Row, newest, play, rows
+from kadr.pipeline.spec import SourceRef
 from kadr.storage import layout
 from kadr.storage.files import FileStore
 from kadr.storage.results import ResultId, read_header
@@ -74,7 +75,7 @@ def plan_of(
     video_id, source = identify(machine.store, video.path, lambda _: None)
     asked = Asked(video.path, question.profile, question.graph, question.models, refresh, video.title)
     answer = find(machine.store, asked, video_id, source)
-    played = play(machine.store, draft(asked, video_id, source), source, refresh)
+    played = _played(machine.store, asked, video_id, source, answer)
     duration = _duration_ms(machine.store, played, video_id, video)
     start, end = _part(question.profile, duration)
     listed = rows(machine.store, machine.catalogue, played, end - start, costs)
@@ -93,6 +94,15 @@ def plan_of(
         "missing_models": machine.registry.missing(question.models),
         "components": [{**asdict(r), "verdict": r.verdict} for r in listed],
     }
+
+
+def _played(
+    store: FileStore, asked: Asked, video_id: str, source: SourceRef, answer: Admitted | None
+) -> Played:
+    """A run that would be resumed goes on from its own records, and refreshes if it did."""
+    if answer is None or answer.how != "resumed":
+        return play(store, draft(asked, video_id, source), source, asked.refresh)
+    return play(store, answer.request, source, answer.refresh, load_objects(store, answer.request))
 
 
 def _part(profile: NormalProfile, duration: int) -> tuple[int, int]:

@@ -115,7 +115,7 @@ def describe(machine: Machine, seen: Seen) -> dict[str, Any]:
         "found": _found(where.get("insights.json")),
         "components": {name: _component(store, seen, name) for name in seen.components},
         "files": {name: str(path) for name, path in where.items()},
-        "again": again.command_of(machine, request, seen.named.path),
+        "again": again.command_of(machine, request, seen.named.path, resuming=closed is None),
         "resumable": request.graph.catalogue == machine.catalogue.digest,
     }
 

@@ -120,7 +120,7 @@ def _manifest(machine: Machine, named: Named) -> Manifest:
     request = named.request
     state = evaluate(request, load_objects(machine.store, request))
     if state.closed is None:
-        raise CannotVerify(f"run {request.run_id} is not finished: {_same(machine, named)} finishes it")
+        raise CannotVerify(f"run {request.run_id} is not finished: {_same(machine, named, True)} finishes it")
     return manifest_of(machine.store, request, state)
 
 
@@ -263,6 +263,7 @@ def _heals(machine: Machine, named: Named, found: Verification) -> str:
     return f"To heal it: {same} makes what is missing again." if found.lost else ""
 
 
-def _same(machine: Machine, named: Named) -> str:
+def _same(machine: Machine, named: Named, resuming: bool = False) -> str:
     """The command that asks the same again."""
-    return again.in_words(again.command_of(machine, named.request, named.path), named.request.profile_name)
+    command = again.command_of(machine, named.request, named.path, resuming)
+    return again.in_words(command, named.request.profile_name)

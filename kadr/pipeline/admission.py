@@ -11,7 +11,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -123,23 +123,36 @@ def admit(store: ObjectStore, asked: Asked, video_id: str, source: SourceRef) ->
 
 
 def find(store: ObjectStore, asked: Asked, video_id: str, source: SourceRef) -> Admitted | None:
-    """The newest run of the same question, if it answers, can be resumed or is worth another try."""
+    """The newest run of the same question, if it answers, can be resumed or is worth another try.
+
+    Of an open run that refreshes, a plain question only goes on if nothing else answers it: it did not ask to compute again.
+    """
+    refreshing: Admitted | None = None
+    for request, state in _same(store, asked, video_id):
+        if state.closed is None:
+            found = Admitted(request, source, "resumed", False, request.refresh)
+            if asked.refresh or not request.refresh:
+                return refreshing or found
+            refreshing = refreshing or found
+        elif asked.refresh or not _fresh(store, request, state, asked.profile.cache_ttl_days):
+            return refreshing
+        elif state.closed.status is RunStatus.COMPLETE:
+            return Admitted(request, source, "finished", True, False)
+        else:
+            return refreshing or Admitted(request, source, "retried", False, False)
+    return refreshing
+
+
+def _same(store: ObjectStore, asked: Asked, video_id: str) -> Iterator[tuple[Request, RunState]]:
+    """Runs of the same question that have lost nothing, newest first: a new run computes what was lost and finds the rest."""
     hashed = config_hash(asked.profile)
     for request in runs_of(store, layout.LOCAL_OWNER, video_id):
         same = request.config_hash == hashed and request.graph.catalogue == asked.graph.catalogue
         if not same or (asked.refresh and not request.refresh):
             continue
         state = evaluate(request, load_objects(store, request))
-        if not _whole(store, request, state):
-            continue  # a new run computes what was lost and finds the rest
-        if state.closed is None:
-            return Admitted(request, source, "resumed", False, request.refresh)
-        if asked.refresh or not _fresh(store, request, state, asked.profile.cache_ttl_days):
-            return None
-        if state.closed.status is not RunStatus.COMPLETE:
-            return Admitted(request, source, "retried", False, False)
-        return Admitted(request, source, "finished", True, False)
-    return None
+        if _whole(store, request, state):
+            yield request, state
 
 
 def _whole(store: ObjectStore, request: Request, state: RunState) -> bool:

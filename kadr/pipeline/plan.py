@@ -64,9 +64,15 @@ class Played:
     missing: dict[str, TaskSpec] = field(default_factory=dict)
 
 
-def play(store: ObjectStore, request: Request, source: SourceRef, refresh: bool = False) -> Played:
-    """Take every hit there is, without writing anything."""
-    objects: dict[str, Stored] = {}
+def play(
+    store: ObjectStore,
+    request: Request,
+    source: SourceRef,
+    refresh: bool = False,
+    recorded: Mapping[str, Stored] | None = None,
+) -> Played:
+    """Take every hit there is, without writing anything. ``recorded``: the objects of a run that is to go on."""
+    objects = dict(recorded or {})
     memo: Memo = {}
     missing: dict[str, TaskSpec] = {}
     while True:

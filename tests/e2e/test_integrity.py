@@ -122,10 +122,17 @@ def test_a_refresh_that_was_stopped_goes_on_as_a_refresh(
     process.terminate()
     assert process.wait(timeout=20) == 143
     before = {json.loads(line)["task"] for line in log.read_text().splitlines() if '"task.done"' in line}
+    answered = json.loads(kadr("plan", REEL, *SLOW, "--json").out)
+    assert (answered["answer"], answered["seconds"]) == ("finished", [0, 0])
+    planned = json.loads(kadr("plan", REEL, *SLOW, "--refresh", "--json").out)
+    assert planned["answer"] == "resumed"
+    assert planned["seconds"][1] > 0
+    promised = {c["component"] for c in planned["components"] if c["verdict"] != "hit"}
     rest = kadr("analyze", REEL, *SLOW, *out, "--refresh")
     assert rest.events("run.admitted")[0]["how"] == "resumed"
     done = {e["task"] for e in rest.events("task.done")}
     assert not done & before
+    assert {name.partition(".")[0] for name in done} == promised
     assert all(not e["cached"] and not e["drift"] for e in rest.events("task.done"))
 
 

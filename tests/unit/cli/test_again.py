@@ -118,3 +118,12 @@ def test_a_killed_process_no_longer_holds_its_run(tmp_path: Path, monkeypatch: p
         finally:
             process.kill()
     assert not held(store, "some-run")
+
+
+def test_a_refresh_that_was_stopped_is_named_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "v.mp4"
+    request = requested(Choice("standard"), path).model_copy(update={"refresh": True})
+    said = command_of(MACHINE, request, path, resuming=True)
+    assert said is not None
+    assert "--refresh" in shlex.split(said)
+    assert command_of(MACHINE, request, path) == said.replace(" --refresh", "")

@@ -8,7 +8,9 @@ import pytest
 
 from cli.compose import Machine
 from cli.options import Choice
-from kadr.pipeline.admission import Asked, admit, runs_of
+from kadr.contracts.keys import jcs, sha256_json
+from kadr.contracts.run import Done, Request, RunStatus
+from kadr.pipeline.admission import Asked, admit, draft, find, runs_of
 from kadr.pipeline.spec import SourceRef
 from kadr.settings import Settings
 from kadr.storage import layout
@@ -23,6 +25,47 @@ MACHINE = Machine(Settings())
 def asked(refresh: bool = False) -> Asked:
     question = MACHINE.question(Choice("standard", only=("loudness",)).profile())
     return Asked(Path(SOURCE.path), question.profile, question.graph, question.models, refresh)
+
+
+def opened(store: FileStore, question: Asked, age_ms: int) -> Request:
+    """A run of ``question``, asked ``age_ms`` ago."""
+    drafted = draft(question, VIDEO_ID, SOURCE)
+    request = drafted.model_copy(update={"created_ms": drafted.created_ms - age_ms})
+    store.put(layout.run_marker(OWNER, VIDEO_ID, request.run_id), b"{}")
+    store.put(layout.request(OWNER, request.run_id), jcs(request.model_dump(mode="json")))
+    return request
+
+
+def closed(store: FileStore, request: Request, status: RunStatus = RunStatus.COMPLETE) -> Request:
+    """``request``, closed; of what was made there is nothing to be seen here."""
+    manifest = sha256_json([request.run_id])
+    done = Done(manifest=manifest, status=status, records=())
+    name = layout.state_prefix(OWNER, request.run_id) + layout.done(1, manifest)
+    store.put(name, jcs(done.model_dump(mode="json")))
+    store.put(layout.manifest(OWNER, request.run_id, manifest), b"{}")
+    return request
+
+
+def answer(store: FileStore, question: Asked) -> tuple[str, str] | None:
+    found = find(store, question, VIDEO_ID, SOURCE)
+    return (found.how, found.request.run_id) if found else None
+
+
+def test_a_plain_question_has_its_answer_though_a_refresh_is_open(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    refreshing = opened(store, asked(refresh=True), 1000)
+    assert answer(store, asked()) == ("resumed", refreshing.run_id)  # better than to begin a third time
+    complete = closed(store, opened(store, asked(), 2000))
+    assert answer(store, asked()) == ("finished", complete.run_id)
+    assert answer(store, asked(refresh=True)) == ("resumed", refreshing.run_id)
+
+
+def test_an_open_refresh_goes_on_before_what_ended_otherwise_is_tried_again(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    partial = closed(store, opened(store, asked(), 2000), RunStatus.PARTIAL)
+    assert answer(store, asked()) == ("retried", partial.run_id)
+    refreshing = opened(store, asked(refresh=True), 1000)
+    assert answer(store, asked()) == ("resumed", refreshing.run_id)
 
 
 class Killed(Exception):
