@@ -15,7 +15,8 @@ from typing import Any
 import click
 
 from cli import outputs
-from cli.analyze import EXIT_FAILED, Batch, Job, exit_code
+from cli.analyze import EXIT_FAILED, exit_code
+from cli.batch import Batch, Job
 from cli.compose import Machine, Question
 from cli.options import Choice, profile_options
 from cli.plan import CREDIT_SECONDS, interval, measured_costs, plan_of

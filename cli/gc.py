@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from cli.compose import Machine
-from cli.holding import held
+from cli.holding import alone
 from cli.runs import requests
 from cli.sources import path_of
 from cli.tables import print_json, print_table
@@ -122,7 +122,7 @@ def _collect(machine: Machine, ages: Ages, now_ms: int, dry_run: bool) -> Sums:
     def wait(group: Garbage, left_ms: int) -> None:
         later.append((group, left_ms))
 
-    for group in garbage(store, layout.LOCAL_OWNER, ages, now_ms, partial(held, store), wait):
+    for group in garbage(store, layout.LOCAL_OWNER, ages, now_ms, partial(alone, store), wait):
         sums.remove(group.kind, _size(store, group.names))
         gone.update(group.names)
         if not dry_run:

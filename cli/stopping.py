@@ -24,9 +24,9 @@ class Stoppable:
 
     def _stop(self, number: int, _: FrameType | None) -> None:
         again, self._signal = self._signal, number
+        self._coordinator.stopping = True
         if again or not self._coordinator.running:
             raise Interrupted
-        self._coordinator.stopping = True
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         for number, handler in self._before.items():

@@ -17,7 +17,7 @@ from kadr.contracts.profile import part_asked
 from kadr.contracts.run import Request, RunStatus
 
 if TYPE_CHECKING:
-    from cli.analyze import Job
+    from cli.batch import Job
 
 
 KINDS = (

@@ -9,7 +9,7 @@ just before it is given out. A result's JSON goes first, and with it the result.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -65,14 +65,15 @@ def garbage(
     owner: str,
     ages: Ages,
     now_ms: int,
-    held: Callable[[str], bool],
+    alone: Callable[[str], AbstractContextManager[bool]],
     later: Later = lambda group, left_ms: None,
 ) -> Iterator[Garbage]:
     """What may go at ``now_ms`` by the store's clock, runs first: what only they refer to goes with them.
 
-    ``held`` says of a run's id whether some process works on it. Each group is to be removed before the next is asked for.
+    ``alone``: of a run's id, a context that says whether nobody works on it and keeps others from beginning to. Each group is to be
+    removed before the next is asked for.
     """
-    survey = _Survey(store, owner, ages, now_ms, held, later)
+    survey = _Survey(store, owner, ages, now_ms, alone, later)
     yield from survey.runs()
     survey.list_results()
     survey.look()
@@ -91,7 +92,7 @@ class _Survey:
     owner: str
     ages: Ages
     now_ms: int
-    held: Callable[[str], bool]
+    alone: Callable[[str], AbstractContextManager[bool]]
     later: Later
     dropped: set[str] = field(default_factory=set)
     """Runs that go."""
@@ -120,13 +121,14 @@ class _Survey:
             made = list(self.store.list(layout.run_prefix(self.owner, run_id)))
             rest = (*(n for n in names if n != first), *made, *markers.get(run_id, ()))
             left_ms = self._until_ended(run_id, names) if first in names else GRACE_MS - self._age_ms(rest)
-            if left_ms is None or self.held(run_id):
+            if left_ms is None:
                 continue
-            if left_ms <= 0:
-                self.dropped.add(run_id)
-                yield Garbage(Kind.RUN, (first, *rest))
-            else:
-                self.later(Garbage(Kind.RUN, (first, *rest)), left_ms)
+            with self.alone(run_id) as free:
+                if free and left_ms <= 0:
+                    self.dropped.add(run_id)
+                    yield Garbage(Kind.RUN, (first, *rest))
+                elif free:
+                    self.later(Garbage(Kind.RUN, (first, *rest)), left_ms)
 
     def _run_ids(self) -> set[str]:
         prefixes = layout.requests_prefix(self.owner), layout.runs_prefix(self.owner)
