@@ -20,6 +20,9 @@ SURE_IN_DOUBT = 0.6
 """Score that a segment needs when the model doubts that anyone speaks: noise is written down with about 0.5."""
 
 
+Part = tuple[Window, Heard]
+
+
 @dataclass(frozen=True)
 class Ear:
     """The model (a faster_whisper.WhisperModel) and what to listen for. ``language`` None: detect it."""
@@ -38,12 +41,15 @@ def listen(ear: Ear, audio: AudioStream, said: Sequence[Span], within: Span) -> 
     Whisper ends a window sometimes for no reason; the second hearing finds the rest.
     """
     first = _heard(ear, audio, windows(said, within))
-    found = _written(ear, first, said)
+    most = _most(first)
+    parted = _parted(ear, audio, first, most)
+    most = _most(parted)
+    found = _written(ear, parted, said, most)
     missed = unwritten(said, found)
     # The same window would only give the same again.
-    before = [window for window, _ in first]
+    before = [window for window, _ in parted]
     second = _heard(ear, audio, [window for window in windows(missed, within) if window not in before])
-    again = (_only(segment, missed) for segment in _written(ear, second, missed))
+    again = (_only(s, missed) for s in _written(ear, _parted(ear, audio, second, most), missed, most))
     return in_order([*found, *(segment for segment in again if segment.words)])
 
 
@@ -58,20 +64,22 @@ def unwritten(said: Sequence[Span], found: Sequence[Segment]) -> list[Span]:
     return [span for span in said if bare(span)]
 
 
-def _heard(ear: Ear, audio: AudioStream, every: Sequence[Window]) -> list[tuple[Window, Heard]]:
+def _heard(ear: Ear, audio: AudioStream, every: Sequence[Window]) -> list[Part]:
+    return [(window, hear(ear.native, window.samples(audio), ear.language)) for window in every]
+
+
+def _most(every: Sequence[Part]) -> str:
+    """The language of most of the chunk."""
+    return most_said([one for _, one in every], [window.duration_ms for window, _ in every])
+
+
+def _parted(ear: Ear, audio: AudioStream, every: Sequence[Part], most: str) -> list[Part]:
     """All windows, those in which the language changes parted there."""
-    whole = [hear(ear.native, window.samples(audio), ear.language) for window in every]
-    most = most_said(whole, [window.duration_ms for window in every])
-    return [
-        part
-        for window, one in zip(every, whole, strict=True)
-        for part in in_one_language(ear.native, audio, window, one, most)
-    ]
+    return [part for window, one in every for part in in_one_language(ear.native, audio, window, one, most)]
 
 
-def _written(ear: Ear, every: Sequence[tuple[Window, Heard]], said: Sequence[Span]) -> list[Segment]:
-    """Each is written down in its language, told from it and from what all of them are in."""
-    most = most_said([one for _, one in every], [window.duration_ms for window, _ in every])
+def _written(ear: Ear, every: Sequence[Part], said: Sequence[Span], most: str) -> list[Segment]:
+    """Each is written down in its language."""
     found = []
     for window, one in every:
         language = told(one, most)[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,9 @@ def _providers(device: str) -> list[str]:
     return wanted
 
 
+_ARENA = Lock()
+
+
 @cache
 def _one_arena() -> tuple[ort.OrtMemoryInfo, ort.OrtArenaCfg]:
     """One arena for all sessions of this process, grown by what is asked for.
@@ -50,7 +54,8 @@ def _one_arena() -> tuple[ort.OrtMemoryInfo, ort.OrtArenaCfg]:
 
 
 def _options(threads: int) -> ort.SessionOptions:
-    _one_arena()
+    with _ARENA:
+        _one_arena()
     options = ort.SessionOptions()
     options.add_session_config_entry("session.use_env_allocators", "1")
     options.intra_op_num_threads = threads
