@@ -25,6 +25,7 @@ from kadr.contracts.manifest import ComponentSummary
 from kadr.contracts.run import Record, RecordResult, Request, RunStatus, TaskState
 from kadr.pipeline.admission import load_objects
 from kadr.pipeline.closing import compile_manifest
+from kadr.pipeline.graph import holds
 from kadr.pipeline.state import RunState, evaluate
 from kadr.storage.files import FileStore
 from kadr.storage.results import ResultId, read_header
@@ -116,7 +117,7 @@ def describe(machine: Machine, seen: Seen) -> dict[str, Any]:
         "components": {name: _component(store, seen, name) for name in seen.components},
         "files": {name: str(path) for name, path in where.items()},
         "again": again.command_of(machine, request, seen.named.path, resuming=closed is None),
-        "resumable": request.graph.catalogue == machine.catalogue.digest,
+        "resumable": holds(request, machine.catalogue),
     }
 
 
@@ -232,9 +233,7 @@ def _next(run: Mapping[str, Any]) -> str:
     if run["status"] == RunStatus.COMPLETE and run["files"]:
         return ""
     if not run["resumable"]:
-        return (
-            f"Kadr's components have changed since: {same} makes a new run, which takes over what still holds"
-        )
+        return f"components of this run have changed since: {same} makes a new run, which takes over what still holds"
     if run["status"] == STOPPED:
         return f"nobody works on it: {same} resumes it"
     if run["status"] == RunStatus.COMPLETE:

@@ -25,6 +25,7 @@ from kadr.contracts.keys import jcs
 from kadr.contracts.profile import DATAPROCESSOR_VERSION, SAMPLING_POLICY_VERSION, NormalProfile
 from kadr.contracts.run import Graph, Request, Retry, RunStatus
 from kadr.pipeline.epochs import Objects, Stored, parse
+from kadr.pipeline.graph import same_work
 from kadr.pipeline.profiles import config_hash
 from kadr.pipeline.spec import SourceRef
 from kadr.pipeline.state import RunState, evaluate
@@ -129,6 +130,8 @@ def find(store: ObjectStore, asked: Asked, video_id: str, source: SourceRef) -> 
     """
     refreshing: Admitted | None = None
     for request, state in _same(store, asked, video_id):
+        if state.closed is None and state.graph.required != asked.graph.required:
+            continue  # it would end as another than it is asked to
         if state.closed is None:
             found = Admitted(request, source, "resumed", False, request.refresh)
             if asked.refresh or not request.refresh:
@@ -147,7 +150,7 @@ def _same(store: ObjectStore, asked: Asked, video_id: str) -> Iterator[tuple[Req
     """Runs of the same question that have lost nothing, newest first: a new run computes what was lost and finds the rest."""
     hashed = config_hash(asked.profile)
     for request in runs_of(store, layout.LOCAL_OWNER, video_id):
-        same = request.config_hash == hashed and request.graph.catalogue == asked.graph.catalogue
+        same = request.config_hash == hashed and same_work(request.graph, asked.graph)
         if not same or (asked.refresh and not request.refresh):
             continue
         state = evaluate(request, load_objects(store, request))

@@ -8,7 +8,7 @@ from typing import Any
 
 from kadr.contracts.errors import InvalidProfile
 from kadr.contracts.profile import Chosen, NormalProfile
-from kadr.contracts.run import Edge, Graph, MergeNode, Node, OutputNode
+from kadr.contracts.run import Edge, Graph, MergeNode, Node, OutputNode, Request
 from kadr.pipeline.catalogue import Catalogue, Entry, OutputEntry, ReadEntry
 from kadr.pipeline.profiles import frames_of
 
@@ -19,6 +19,29 @@ def build(profile: NormalProfile, catalogue: Catalogue) -> Graph:
     nodes = {name: _node(entry, profile.components[name], entries) for name, entry in entries.items()}
     order = _order({name: _before(entry, entries) for name, entry in entries.items()})
     return Graph(catalogue=catalogue.digest, nodes=tuple(nodes[n] for n in order), required=profile.required)
+
+
+def same_work(one: Graph, other: Graph) -> bool:
+    """Whether two graphs compute the same: what else their catalogues had, and which parts were required, is no matter."""
+    return [n.model_dump(mode="json") for n in one.nodes] == [n.model_dump(mode="json") for n in other.nodes]
+
+
+def holds(request: Request, catalogue: Catalogue) -> bool:
+    """Whether the components of a run are declared as they were when it was asked: then the same question finds it again."""
+    profile = NormalProfile(
+        name=request.profile_name,
+        components=request.profile["components"],
+        required=request.graph.required,
+        cache_ttl_days=None,
+    )
+    known = catalogue.components
+    settable = {n: {*known[n].params.get("properties", {})} for n in profile.components if n in known}
+    if settable != {n: {*chosen.params} for n, chosen in profile.components.items()}:
+        return False
+    try:
+        return same_work(request.graph, build(profile, catalogue))
+    except InvalidProfile:
+        return False
 
 
 def _order(before: Mapping[str, Iterable[str]]) -> list[str]:

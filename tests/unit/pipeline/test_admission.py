@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,8 @@ from cli.options import Choice
 from kadr.contracts.keys import jcs, sha256_json
 from kadr.contracts.run import Done, Request, RunStatus
 from kadr.pipeline.admission import Asked, admit, draft, find, runs_of
+from kadr.pipeline.catalogue import Catalogue
+from kadr.pipeline.graph import holds
 from kadr.pipeline.spec import SourceRef
 from kadr.settings import Settings
 from kadr.storage import layout
@@ -22,8 +25,9 @@ SOURCE = SourceRef("/v.mp4", 1, 1)
 MACHINE = Machine(Settings())
 
 
-def asked(refresh: bool = False) -> Asked:
-    question = MACHINE.question(Choice("standard", only=("loudness",)).profile())
+def asked(refresh: bool = False, machine: Machine = MACHINE, required: tuple[str, ...] = ()) -> Asked:
+    profile = Choice("standard", only=("loudness",)).profile()
+    question = machine.question(profile.model_copy(update={"required": required or profile.required}))
     return Asked(Path(SOURCE.path), question.profile, question.graph, question.models, refresh)
 
 
@@ -46,6 +50,16 @@ def closed(store: FileStore, request: Request, status: RunStatus = RunStatus.COM
     return request
 
 
+def upgraded(**changed: Any) -> Machine:
+    """A machine with one component more than this, and with ``changed`` in the declaration of loudness."""
+    machine = Machine(Settings())
+    own = machine.catalogue.components
+    news = own["loudness"].model_copy(update={"name": "news"})
+    components = {**own, "news": news, "loudness": own["loudness"].model_copy(update=changed)}
+    machine.catalogue = Catalogue(components=components)
+    return machine
+
+
 def answer(store: FileStore, question: Asked) -> tuple[str, str] | None:
     found = find(store, question, VIDEO_ID, SOURCE)
     return (found.how, found.request.run_id) if found else None
@@ -66,6 +80,35 @@ def test_an_open_refresh_goes_on_before_what_ended_otherwise_is_tried_again(tmp_
     assert answer(store, asked()) == ("retried", partial.run_id)
     refreshing = opened(store, asked(refresh=True), 1000)
     assert answer(store, asked()) == ("resumed", refreshing.run_id)
+
+
+def test_what_else_the_catalogue_has_disturbs_no_run(tmp_path: Path) -> None:
+    """Neither a component that was added nor another description of one of its own."""
+    store, later = FileStore(tmp_path), upgraded(doc="Said better.")
+    assert later.catalogue.digest != MACHINE.catalogue.digest
+    going = opened(store, asked(), 1000)
+    assert answer(store, asked(machine=later)) == ("resumed", going.run_id)
+    assert holds(going, later.catalogue)
+    closed(store, going)
+    assert answer(store, asked(machine=later)) == ("finished", going.run_id)
+
+
+def test_components_that_are_others_now_are_another_run(tmp_path: Path) -> None:
+    store, later = FileStore(tmp_path), upgraded(version=MACHINE.catalogue.components["loudness"].version + 1)
+    going = opened(store, asked(), 1000)
+    assert not holds(going, later.catalogue)
+    assert answer(store, asked(machine=later)) is None
+    closed(store, going)
+    assert answer(store, asked(machine=later)) is None
+
+
+def test_an_open_run_is_not_ended_by_the_measure_of_another_question(tmp_path: Path) -> None:
+    """What is required says how a run ends, and nothing of what it computes: what is complete answers all the same."""
+    store, stricter = FileStore(tmp_path), asked(required=("probe", "loudness"))
+    going = opened(store, asked(), 1000)
+    assert answer(store, stricter) is None
+    closed(store, going)
+    assert answer(store, stricter) == ("finished", going.run_id)
 
 
 class Killed(Exception):
