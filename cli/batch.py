@@ -192,7 +192,10 @@ class Batch:
     def _begun(self, job: Job, admitted: Admitted) -> LocalRun:
         shown_in = job.out or outputs.kept_in(self.machine.store, admitted.request)
         href = outputs.href(job.video.path, shown_in)
-        there = admitted.finished and outputs.current(self.machine.store, admitted.request, job.out, href)
+        drawer = outputs.drawer(self.machine.catalogue)
+        there = admitted.finished and outputs.current(
+            self.machine.store, admitted.request, job.out, href, drawer
+        )
         self.view.begin(admitted, job.video.title, self.machine.catalogue)
         return LocalRun.of(admitted, href, wants_report=not there, title=job.video.title)
 
@@ -237,7 +240,8 @@ class Batch:
         try:
             job.out = outputs.place(job.out, run.manifest)
             before = outputs.run_shown(job.out)
-            outputs.deliver(self.machine.store, run.manifest, run.files, job.out, run.video_href)
+            drawer = outputs.drawer(self.machine.catalogue)
+            outputs.deliver(self.machine.store, run.manifest, run.files, job.out, run.video_href, drawer)
             job.delivered = True
             if before is not None and before != run.request.run_id:
                 self.view.note(

@@ -21,6 +21,7 @@ from kadr.contracts.errors import KadrError, NoSpaceLeft, StoreFailure
 from kadr.contracts.manifest import Manifest
 from kadr.contracts.run import Request, RunStatus
 from kadr.pipeline.admission import load_objects
+from kadr.pipeline.catalogue import Catalogue
 from kadr.pipeline.state import evaluate
 from kadr.storage import layout
 from kadr.storage.files import FileStore, temporary
@@ -102,16 +103,27 @@ def kept_in(store: FileStore, request: Request, manifest: str = "0" * 64) -> Pat
     return store.root / layout.report_file(request.owner, request.run_id, manifest, "").rstrip("/")
 
 
-def current(store: FileStore, request: Request, out: Path | None, video_href: str) -> bool:
-    """Whether ``out`` (None: the store) shows this run as it was closed last, and nothing is missing there."""
+def drawer(catalogue: Catalogue) -> str:
+    """What draws reports here: the component and its version."""
+    drawers = sorted(n for n, e in catalogue.components.items() if e.scope == "run")
+    return f"{drawers[0]}-{catalogue.components[drawers[0]].version}" if drawers else ""
+
+
+def current(store: FileStore, request: Request, out: Path | None, video_href: str, drawn_by: str) -> bool:
+    """Whether ``out`` (None: the store) shows this run as it was closed last and would be drawn now, and nothing is missing.
+
+    What draws reports now is told by ``drawn_by``; those in the store are taken as they are.
+    """
     closed = evaluate(request, load_objects(store, request)).closed
     if out is None:
         return closed is not None and (kept_in(store, request, closed.manifest) / REPORT).is_file()
     mark = mark_in(out)
     if mark is None:
         return False
-    same = closed is not None and mark.get("manifest") == closed.manifest and mark.get("video") == video_href
-    return same and all((out / name).is_file() for name in mark["files"])
+    wanted = {"manifest": closed and closed.manifest, "video": video_href, "drawn_by": drawn_by}
+    return all(mark.get(k) == v for k, v in wanted.items()) and all(
+        (out / name).is_file() for name in mark["files"]
+    )
 
 
 def place(out: Path, manifest: Manifest) -> Path:
@@ -142,7 +154,9 @@ def mark_in(out: Path) -> dict[str, Any] | None:
     return mark
 
 
-def deliver(store: FileStore, manifest: Manifest, files: Sequence[str], out: Path, video_href: str) -> None:
+def deliver(
+    store: FileStore, manifest: Manifest, files: Sequence[str], out: Path, video_href: str, drawn_by: str
+) -> None:
     """Copy the report's ``files`` to ``out``. Raises StoreFailure, NoSpaceLeft; before anything is written if it is not ours.
 
     A mark goes first that says whose the files are and is of no manifest yet, so that a delivery cut short is known for one and
@@ -154,6 +168,7 @@ def deliver(store: FileStore, manifest: Manifest, files: Sequence[str], out: Pat
         "manifest": manifest.digest,
         "status": manifest.status.value,
         "video": video_href,
+        "drawn_by": drawn_by,
         "files": names,
     }
     bodies = {n: store.get(name) for n, name in zip(names, files, strict=True)}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.outputs import FILES, MARK
+from cli.outputs import FILES, MARK, REPORT
 from tests.e2e.conftest import Kadr
 from tests.media_files import numbered, write_video
 
@@ -49,3 +49,22 @@ def test_a_delivery_cut_short_is_done_again(kadr: Kadr, video: Path, tmp_path: P
     assert sorted(p.name for p in out.iterdir()) == sorted([MARK, *FILES])
     assert json.loads((out / "insights.json").read_text())["run"]["run_id"] == again["run_id"]
     assert again["run_id"] != first["run_id"]
+
+
+def test_an_upgrade_of_the_report_alone_draws_it_anew(own_kadr: Kadr, video: Path, tmp_path: Path) -> None:
+    """The run stays finished: neither another version of the report nor a component that is added disturbs it."""
+    page, asked = tmp_path / "out" / REPORT, ("analyze", video, "--only", "probe", "--out", tmp_path / "out")
+    assert own_kadr(*asked).code == 0
+    first = json.loads((tmp_path / "out" / MARK).read_text())
+    page.write_text("as it was drawn before")
+    assert own_kadr(*asked).code == 0
+    assert page.read_text() == "as it was drawn before"
+    name, _, version = first["drawn_by"].rpartition("-")
+    own_kadr.edit(f"functions/{name}/component.py", f"version={version}", f"version={version}0")
+    own_kadr.edit("functions/probe/component.py", '    """', '    """In other words: ')
+    own_kadr.module("kadr.pipeline.catalogue")
+    said = own_kadr(*asked, "--json")
+    assert (said.video["how"], said.video["run_id"]) == ("finished", first["run_id"])
+    assert page.read_text() != "as it was drawn before"
+    again = json.loads((tmp_path / "out" / MARK).read_text())
+    assert again == first | {"drawn_by": f"{name}-{version}0"}
