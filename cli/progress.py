@@ -229,8 +229,7 @@ class Bars:
         self._hashed()
         request = admitted.request
         if request.run_id in self._titles:
-            self.note(f"{title}: the same video as {self._titles[request.run_id]}")
-            return
+            return  # it has a row, or had one
         tracker = Tracker(request.graph, catalogue, request.profile)
         self._titles[request.run_id], self._trackers[request.run_id] = title, tracker
         self._all.add(request.run_id, tracker, admitted.source.size)
