@@ -37,7 +37,7 @@ class CaptionsParams(Params):
 
 @component(
     "captions",
-    version=1,
+    version=2,
     stage=Stage.SEGMENTER,
     scope=Whole(),
     reads=(Source(), Result("probe", "probe")),

@@ -15,14 +15,18 @@ import pysubs2
 
 from kadr.contracts.errors import InvalidProfile
 from kadr.media.clock import MAX_DURATION_MS
+from kadr.media.markup import plain
 
 MAX_CUES = 50_000
 MAX_CUE_CHARACTERS = 2_000
 MAX_RAW_CHARACTERS = 2 * MAX_CUE_CHARACTERS
 """Of a cue with its markup."""
+MAX_HEADING = 100
+_HEADING_WITHIN = 4
 MAX_CUE_MS = 60_000
 """Cues without a credible end are shown for so long at most."""
 _TIMES = re.compile(r"^.*-->", re.MULTILINE)
+_BLANK_LINES = re.compile(r"\n{3,}")
 _ASS, _SSA = ("[Script Info]", "[V4+ Styles]"), "[V4 Styles]"
 
 
@@ -39,10 +43,12 @@ def sidecar_cues(text: str) -> list[Cue]:
     if form is None:
         raise InvalidProfile("The captions are neither SRT, WebVTT nor ASS: check the file")
     try:
-        found = _parsed(_bounded(_normal(text)), form)
+        found = _parsed(_bounded(_normal(text), form), form)
     except (pysubs2.exceptions.Pysubs2Error, ValueError, LookupError, OverflowError) as error:
         raise InvalidProfile(f"The captions are damaged {form.upper()}: check the file") from error
-    cues = kept_cues(Cue(e.start, e.end, e.plaintext) for e in found.events if e.is_text)
+    angles = form in ("srt", "vtt")
+    texts = ((e, plain(e.text, angles=angles)) for e in found.events if not e.is_comment)
+    cues = kept_cues(Cue(e.start, e.end, words) for e, words in texts if words is not None)
     if not cues:
         raise InvalidProfile("The captions have no text with times that can be read: check the file")
     return cues
@@ -51,16 +57,18 @@ def sidecar_cues(text: str) -> list[Cue]:
 def _parsed(text: str, form: str) -> pysubs2.SSAFile:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of fields that say nothing about times and text
-        return pysubs2.SSAFile.from_string(text, format_=form)
+        # Only the times are pysubs2's work: its way to read markup takes the square of a cue's length.
+        return pysubs2.SSAFile.from_string(text, format_=form, keep_html_tags=True)
 
 
-def _bounded(text: str) -> str:
-    """Of each cue only the beginning: pysubs2's expressions take quadratic time on one long text."""
+def _bounded(text: str, form: str) -> str:
+    """Of each cue only the beginning, and of headings: pysubs2's expressions take quadratic time on one long text."""
     kept, room = [], MAX_RAW_CHARACTERS
     for line in text.split("\n"):
         if "-->" in line or line.startswith(("Dialogue:", "Style:", "Format:", "[")):
             room = MAX_RAW_CHARACTERS
-        kept.append(line[:room])
+        heading = form in ("ass", "ssa") and "[" in line.lstrip()[:_HEADING_WITHIN]
+        kept.append(line[: min(room, MAX_HEADING) if heading else room])
         room = max(0, room - len(line))
     return "\n".join(kept)
 
@@ -78,10 +86,11 @@ def _form(text: str) -> str | None:
 
 def _normal(text: str) -> str:
     """Plain line ends; of WebVTT only the blocks that have times, without identifiers, which pysubs2 takes for text."""
-    plain = text.replace("\r\n", "\n").lstrip("\ufeff")
-    if not plain.startswith("WEBVTT"):
-        return plain
-    blocks = [(block, _TIMES.search(block)) for block in re.split(r"\n[ \t]*\n", plain)]
+    even = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff")
+    even = _BLANK_LINES.sub("\n\n", even)
+    if not even.startswith("WEBVTT"):
+        return even
+    blocks = [(block, _TIMES.search(block)) for block in re.split(r"\n[ \t]*\n", even)]
     timed = [block[times.start() :] for block, times in blocks if times]
     return "\n\n".join(["WEBVTT", *timed, ""])
 

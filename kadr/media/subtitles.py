@@ -7,7 +7,6 @@ from fractions import Fraction
 from typing import Any
 
 import av.error
-import pysubs2
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard
@@ -16,6 +15,7 @@ from av.subtitles.subtitle import AssSubtitle
 from kadr.contracts.media import SourceFile
 from kadr.media.clock import Clock
 from kadr.media.cues import Cue, kept_cues
+from kadr.media.markup import plain
 from kadr.media.source import open_container, packets
 
 TEXT_CODECS = frozenset({"subrip", "srt", "mov_text", "webvtt", "ass", "ssa", "text"})
@@ -47,4 +47,4 @@ def _texts(packet: Packet[Any]) -> Iterator[str]:
     for subtitle in found:
         if isinstance(subtitle, AssSubtitle):
             raw = subtitle.dialogue.decode("utf-8", "replace")
-            yield pysubs2.SSAEvent(text=raw).plaintext
+            yield plain(raw, angles=False) or ""
