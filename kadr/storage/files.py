@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import time
 import uuid
 from collections.abc import Iterator
@@ -111,18 +112,19 @@ class FileStore:
 
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:
-        path = self._path(name)
-        if not path.is_file():
+        if not self.exists(name):
             raise ObjectMissing(f"object {name} is not in the store")
-        yield path
+        yield self._path(name)
 
     def exists(self, name: str) -> bool:
-        return self._path(name).is_file()
+        with translated(name), suppress(FileNotFoundError, NotADirectoryError):
+            return stat.S_ISREG(self._path(name).stat().st_mode)
+        return False
 
     def list(self, prefix: str) -> Iterator[str]:
         folder = self.root / prefix.rpartition("/")[0]
         found = []
-        for where, folders, files in os.walk(folder):
+        for where, folders, files in os.walk(folder, onerror=_unlisted):
             base = Path(where).relative_to(self.root).as_posix()
             folders[:] = [f for f in folders if _may_hold(f"{base}/{f}", prefix)]
             found += [name for f in files if (name := f"{base}/{f}").startswith(prefix)]
@@ -149,6 +151,12 @@ class FileStore:
                 if folder == self.root:
                     break
                 folder.rmdir()
+
+
+def _unlisted(error: OSError) -> None:
+    """A folder that went meanwhile holds nothing; of one that cannot be read nobody knows. Raises StoreFailure."""
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise StoreFailure(f"store: {error.filename}: {error.strerror}") from error
 
 
 def _may_hold(folder: str, prefix: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import struct
 import zipfile
@@ -17,6 +18,7 @@ from kadr.contracts.errors import InvalidObject
 
 MMAP_FROM = 1 << 20
 """Members of at least this many bytes are mapped rather than read (and then not CRC-checked)."""
+_OF_DAMAGE = (zipfile.BadZipFile, ValueError, OSError, EOFError, struct.error, NotImplementedError)
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 
 
@@ -34,7 +36,8 @@ def write_npz(file: BinaryIO, arrays: Arrays) -> None:
 def read_npz(path: Path, expected: Mapping[str, tuple[str, tuple[int, ...]]]) -> dict[str, np.ndarray]:
     """Arrays of the file at ``path``, each checked against ``expected`` {name: (dtype name, shape)}.
 
-    Raises InvalidObject when the file is damaged, holds other arrays, or an array is not what was expected.
+    Raises InvalidObject when the file is damaged, holds other arrays, or an array is not what was expected; OSError when it
+    could not be read, which says nothing of what is in it.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -44,9 +47,25 @@ def read_npz(path: Path, expected: Mapping[str, tuple[str, tuple[int, ...]]]) ->
             arrays = {
                 n: _read(path, archive, members[n], _dtype(d), shape) for n, (d, shape) in expected.items()
             }
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, struct.error, NotImplementedError) as error:
+    except (*_OF_DAMAGE, InvalidObject) as error:
+        if (unread := _unread(error)) is not None:
+            raise unread from None
+        if isinstance(error, InvalidObject):
+            raise
         raise InvalidObject(f"{path.name} is damaged: {error}") from error
     return arrays
+
+
+def _unread(error: BaseException | None) -> OSError | None:
+    """The system's own failure behind ``error``, which zipfile and numpy take for damage; None if the bytes are at fault.
+
+    Damaged bytes make invalid arguments (EINVAL), and errors that have no number.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _read(

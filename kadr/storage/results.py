@@ -169,13 +169,14 @@ def _parts(result: ResultId, header: Mapping[str, Any]) -> _Parts:
 def read_result(store: ObjectStore, result: ResultId, verify: bool = False) -> Artifact:
     """The result's artifact; large arrays are mapped, not loaded. ``verify`` hashes everything again.
 
-    Raises ObjectMissing, PayloadExpired (the arrays of an intermediate were removed), InvalidObject.
+    Raises ObjectMissing, PayloadExpired (the arrays of an intermediate were removed), InvalidObject; StoreFailure, which says
+    nothing of the result.
     """
     parts = _parts(result, read_header(store, result))
     arrays: dict[str, np.ndarray] = {}
     if parts.arrays:
         try:
-            with store.local(result.npz) as path:
+            with translated(result.npz), store.local(result.npz) as path:
                 arrays = read_npz(path, parts.arrays)
         except ObjectMissing as error:
             if parts.intermediate:

@@ -27,10 +27,12 @@ class ObjectStore(Protocol):
         """A readable local path with the object's bytes while the context lasts. Raises ObjectMissing."""
         ...
 
-    def exists(self, name: str) -> bool: ...
+    def exists(self, name: str) -> bool:
+        """Whether it is there. Raises StoreFailure when that cannot be told."""
+        ...
 
     def list(self, prefix: str) -> Iterator[str]:
-        """Names that begin with ``prefix``, sorted."""
+        """Names that begin with ``prefix``, sorted: all of them, or StoreFailure."""
         ...
 
     def modified_ms(self, name: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from kadr.contracts.errors import StoreFailure
 from kadr.storage.files import ABANDONED_S, FileStore, temporary
 
 KILLED = """
@@ -82,3 +84,30 @@ def test_sweeping_spares_what_is_still_written(tmp_path: Path) -> None:
 
 def test_sweeping_a_store_that_is_not_there_yet(tmp_path: Path) -> None:
     assert FileStore(tmp_path / "none").sweep() == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="links are a matter of POSIX")
+def test_what_cannot_be_looked_at_is_the_stores_failure_and_not_missing(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    store.put("a/b", b"")
+    (tmp_path / "a/round").symlink_to("round")
+    with pytest.raises(StoreFailure, match="a/round"):
+        store.exists("a/round")
+    with pytest.raises(StoreFailure, match="a/round"), store.local("a/round"):
+        pass
+    assert not store.exists("a/b/c")
+    assert not store.exists("b")
+
+
+def test_a_folder_that_cannot_be_read_is_not_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FileStore(tmp_path)
+    store.put("a/b/c", b"")
+
+    def failing(path: str) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr(os, "scandir", failing)
+    with pytest.raises(StoreFailure, match="Input/output error"):
+        store.list("a/")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import pickle
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,3 +125,29 @@ def test_a_type_that_is_none_is_refused(tmp_path: Path, dtype: str) -> None:
     (tmp_path / "a.npz").write_bytes(encoded({"a": np.zeros(3)}))
     with pytest.raises(InvalidObject):
         read_npz(tmp_path / "a.npz", {"a": (dtype, (3,))})
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE])
+@pytest.mark.parametrize("after", range(11))
+def test_what_cannot_be_read_is_not_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, after: int
+) -> None:
+    """Whichever read fails: that of the file's end, of a header or of an array."""
+    arrays: dict[str, np.ndarray] = {"t": np.arange(9), "x": np.zeros(npz.MMAP_FROM, dtype=np.uint8)}
+    path = tmp_path / "a.npz"
+    path.write_bytes(encoded(arrays))
+    left = [after]
+
+    class Flaky(io.FileIO):
+        def read(self, *args: Any) -> Any:
+            self._fail()
+            return super().read(*args)
+
+        def _fail(self) -> None:
+            left[0] -= 1
+            if left[0] == -1:
+                raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(io, "open", lambda name, *_: Flaky(name))
+    with pytest.raises(OSError, match=os.strerror(number)):
+        read_npz(path, expected(arrays))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kadr.contracts.artifact import ArraySpec, Artifact, ArtifactSpec, Retention
-from kadr.contracts.errors import InvalidObject, ObjectMissing, PayloadExpired
+from kadr.contracts.errors import InvalidObject, ObjectMissing, PayloadExpired, StoreFailure
 from kadr.storage.files import FileStore
 from kadr.storage.results import ResultId, find_result, read_result, usable, write_result
 
@@ -92,3 +95,17 @@ def test_a_result_without_arrays_needs_no_file_of_arrays(tmp_path: Path) -> None
     result = written(FileStore(tmp_path), spec=SPEC.model_copy(update={"arrays": {}}))
     assert found(tmp_path) == result.digest
     assert not FileStore(tmp_path).exists(result.npz)
+
+
+def test_a_result_that_cannot_be_read_is_not_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FileStore(tmp_path)
+    result = written(store, 1)
+
+    def failing(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(zipfile.ZipFile, "__init__", failing)
+        with pytest.raises(StoreFailure, match=f"{result.digest}.npz: Input/output error"):
+            read_result(store, result, verify=True)
+    assert len(read_result(store, result, verify=True)["t"]) == 1
