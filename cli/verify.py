@@ -50,6 +50,13 @@ class Verification:
     left_out: dict[str, str] = field(default_factory=dict)
     dropped: list[Finding] = field(default_factory=list)
 
+    def drop(self, machine: Machine) -> None:
+        """Remove what still is damaged; what of the store was damaged or missing is told as it is now."""
+        found = list(dropped(machine.store, machine.claims, self.manifest, self.stored))
+        now = {(f.task, f.output): f for f, _ in found}
+        self.stored[:] = [now.get((f.task, f.output), f) for f in self.stored]
+        self.dropped.extend(f for f, removed in found if removed)
+
     @property
     def lost(self) -> list[Finding]:
         """What of the store is missing or damaged and still there."""
@@ -106,7 +113,7 @@ def command(
         names = [n.strip() for n in only.split(",") if n.strip()] if only else []
         _again(machine, found, names, video or named.path, jobs)
     if drop:
-        found.dropped.extend(dropped(machine.store, manifest, found.stored))
+        found.drop(machine)
     if as_json:
         _print_json(found)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from kadr.contracts.artifact import ArtifactSpec
@@ -14,6 +14,7 @@ from kadr.contracts.run import Graph, Node, RecordResult
 from kadr.pipeline.catalogue import Catalogue, Entry
 from kadr.pipeline.comparing import differing
 from kadr.pipeline.state import RunState, Task
+from kadr.storage.claims import Claims
 from kadr.storage.results import ResultId, read_header, read_result
 from kadr.storage.store import ObjectStore
 
@@ -67,17 +68,34 @@ def _stored(store: ObjectStore, result: ResultId) -> tuple[Verdict, str]:
     return Verdict.IDENTICAL, ""
 
 
-def dropped(store: ObjectStore, manifest: Manifest, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Those of ``findings`` that are damaged, removed from the store: whoever asks for them next makes them again."""
-    found = {(f.task, f.output): f for f in findings if f.verdict is Verdict.DAMAGED}
+def dropped(
+    store: ObjectStore, claims: Claims, manifest: Manifest, findings: Iterable[Finding]
+) -> Iterator[tuple[Finding, bool]]:
+    """Those of ``findings`` that were damaged or missing, as they are now, and whether they were removed from the store.
+
+    Each is looked at once more just before it goes, under the claim to its key: what was healed meanwhile stays, and nobody
+    makes it in that moment. Whoever asks for a removed one next makes it again.
+    """
+    bad = (Verdict.DAMAGED, Verdict.MISSING)
+    found = {(f.task, f.output): f for f in findings if f.verdict in bad}
     for entry in _successes(manifest):
         assert entry.record is not None
         for result in entry.record.results:
             if finding := found.get((entry.record.task, result.name)):
-                at = _id(manifest, entry.record.task, result)
-                store.delete(at.json)  # and with it the result
-                store.delete(at.npz)
-                yield finding
+                yield _dropped(store, claims, _id(manifest, entry.record.task, result), finding)
+
+
+def _dropped(store: ObjectStore, claims: Claims, at: ResultId, finding: Finding) -> tuple[Finding, bool]:
+    if (claim := claims.take(at.key)) is None:
+        return replace(finding, detail="it is being made again at this moment, and was left alone"), False
+    try:
+        verdict, detail = _stored(store, at)
+        if removed := verdict is Verdict.DAMAGED:
+            store.delete(at.json)  # and with it the result
+            store.delete(at.npz)
+        return replace(finding, verdict=verdict, detail=detail), removed
+    finally:
+        claim.release()
 
 
 def unlike(
