@@ -17,6 +17,7 @@ from kadr.contracts.run import ACQUIRE, Record, RecordResult, Request, TaskState
 from kadr.pipeline.catalogue import FRAMES_FROM, Catalogue
 from kadr.pipeline.epochs import Stored
 from kadr.pipeline.recording import acquired, found_record, lookup
+from kadr.pipeline.remaking import Remade, remade
 from kadr.pipeline.spec import SourceRef, TaskSpec, spec_of
 from kadr.pipeline.state import Memo, RunState, Task, Wanted, evaluate
 from kadr.storage import layout
@@ -24,6 +25,7 @@ from kadr.storage.results import ResultId, read_header
 from kadr.storage.store import ObjectStore
 
 ABSENT = "absent"
+EXPIRED = "its payload has expired"
 UNKNOWN = "f" * 64
 """Stands for the digest of an output that is not there."""
 COMPARED = 200
@@ -60,6 +62,7 @@ class Played:
     ``wanted`` of such a spec: only the outputs that are not there.
     """
 
+    owner: str
     state: RunState
     missing: dict[str, TaskSpec] = field(default_factory=dict)
 
@@ -76,7 +79,7 @@ def play(
     memo: Memo = {}
     missing: dict[str, TaskSpec] = {}
     while True:
-        played = Played(evaluate(request, objects, memo), missing)
+        played = Played(request.owner, evaluate(request, objects, memo), missing)
         before = len(objects)
         for task in played.state.tasks.values():
             if task.state is TaskState.READY and not _hangs(task):
@@ -125,17 +128,19 @@ def rows(
     costs: Mapping[str, float],
 ) -> list[Row]:
     """One row a component, in the run's order. ``costs``: seconds of computing for a minute of media, as measured."""
-    made = [
-        _row(store, catalogue, played, node.component, duration_ms, costs)
-        for node in played.state.graph.nodes
+    state, waiting = played.state, [t for t in played.state.tasks.values() if _hangs(t)]
+    again = remade(store, played.owner, state, played.missing, waiting)
+    return [
+        _row(store, catalogue, played, again, node.component, duration_ms, costs)
+        for node in state.graph.nodes
     ]
-    return made
 
 
 def _row(
     store: ObjectStore,
     catalogue: Catalogue,
     played: Played,
+    again: Remade,
     component: str,
     duration_ms: int,
     costs: Mapping[str, float],
@@ -143,34 +148,35 @@ def _row(
     state, entry = played.state, catalogue.components[component]
     tasks = state.of(component)
     missing = [played.missing[t.name] for t in tasks if t.name in played.missing]
+    expired, perhaps = ([t for t in tasks if t.name in names] for names in (again.sure, again.perhaps))
     waiting = [t for t in tasks if _hangs(t)]
     depends = bool(waiting) or component in state.unplanned
     cost = costs.get(component, entry.resources.cost(state.graph.node(component).models)) / 60_000
     outputs = len(state.graph.node(component).outputs)
     whole = sum(_media_ms(spec, duration_ms) for spec in missing) * cost
     share = sum(_media_ms(spec, duration_ms) * len(spec.wanted) / outputs for spec in missing) * cost
+    once_more, at_most = (sum(_media_ms(t, duration_ms) for t in of) * cost for of in (expired, perhaps))
     whole_ms = duration_ms if component in state.unplanned or not any(t.chunk for t in tasks) else 0
     open_ms = whole_ms or sum(t.chunk.end_ms - t.chunk.start_ms for t in waiting if t.chunk)
-    why = (
-        _why_missing(store, state, missing)
-        if missing
-        else tuple(_causes(state, played, component))
-        if depends
-        else ()
-    )
+    why = _why_missing(store, state, missing) if missing else ()
+    if depends and not missing:
+        why = tuple(_causes(state, played, component))
+    if expired or perhaps:
+        why = (*why, EXPIRED if expired else f"{EXPIRED}, and is made again if it is read")
+    computed = {*played.missing, *again.sure}
     return Row(
         component,
         entry.stage.value,
-        hits=sum(t.state is TaskState.SUCCEEDED and t.name not in played.missing for t in tasks),
-        misses=len(missing),
-        depends=depends,
+        hits=sum(t.state is TaskState.SUCCEEDED and t.name not in computed for t in tasks),
+        misses=sum(t.name in computed for t in tasks),
+        depends=depends or bool(perhaps),
         why=why,
-        seconds_low=round(share, 1),
-        seconds_high=round(whole + (open_ms * cost if depends else 0.0), 1),
+        seconds_low=round(share + once_more, 1),
+        seconds_high=round(whole + once_more + at_most + (open_ms * cost if depends else 0.0), 1),
     )
 
 
-def _media_ms(spec: TaskSpec, duration_ms: int) -> int:
+def _media_ms(spec: TaskSpec | Task, duration_ms: int) -> int:
     """Media ms that a task works on; a merge costs next to none."""
     if spec.merge:
         return 0

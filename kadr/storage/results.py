@@ -65,6 +65,12 @@ def usable(store: ObjectStore, result: ResultId) -> bool:
     return parts is not None and (parts.intermediate or _has_arrays(store, result, parts))
 
 
+def has_expired(store: ObjectStore, result: ResultId) -> bool:
+    """Whether all of an intermediate is there but its arrays."""
+    parts = _known(store, result)
+    return parts is not None and parts.intermediate and not _has_arrays(store, result, parts)
+
+
 def _known(store: ObjectStore, result: ResultId) -> _Parts | None:
     """What the result's JSON says, its payload apart; None if there is none that is whole."""
     known = _KNOWN.setdefault(store, {})

@@ -120,6 +120,9 @@ def test_an_expired_payload_is_made_again_when_somebody_needs_it(
     )
     assert {e["component"] for e in untouched.events("task.done") if not e["cached"]} == {"shots"}
     assert not untouched.events("task.rearmed")  # the merge needs no pack
+    said = kadr("plan", video, "--only", "shots", "--set", "shots.detector=content", "--json")
+    decode = rows(json.loads(said.out))["decode"]
+    assert (decode["verdict"], decode["why"]) == ("miss", ["its payload has expired"])
     needs = kadr(
         "analyze",
         video,
