@@ -16,7 +16,7 @@ import click
 from cli import outputs
 from cli.compose import Machine
 from cli.runs import Named, find
-from cli.show import Seen
+from cli.show import Seen, next_step
 from cli.text import printable
 from exports.formats import FORMATS
 from exports.source import Exported, Options, Source
@@ -24,7 +24,6 @@ from kadr.contracts.artifact import Artifact
 from kadr.contracts.errors import InvalidObject, ObjectMissing
 from kadr.pipeline.closing import manifest_of
 from kadr.pipeline.render import StoredRun
-from kadr.storage.files import FileStore
 
 MAJOR = "1."
 """Of the insights that the formats are made from."""
@@ -78,9 +77,9 @@ def command(
     """
     wanted = list(dict.fromkeys(names))
     _check(wanted, what)
-    store = Machine().store
+    machine = Machine()
     notes: list[str] = []
-    source = _source(store, find(store, run), notes)
+    source = _source(machine, find(machine.store, run), notes)
     made = [FORMATS[name].export(source, Options(what, speakers, width)) for name in wanted]
     notes += [note for exported in made for note in exported.notes]
     for note in dict.fromkeys(notes):
@@ -105,13 +104,14 @@ def _check(names: list[str], what: tuple[str, ...]) -> None:
         )
 
 
-def _source(store: FileStore, named: Named, notes: list[str]) -> Source:
+def _source(machine: Machine, named: Named, notes: list[str]) -> Source:
     """The run as exports see it. Raises ObjectMissing for one without insights, InvalidObject."""
+    store = machine.store
     seen, request = Seen.read(store, named), named.request
     files = named.files(store, seen.state)
     if seen.state.closed is None or "insights.json" not in files:
         missing = f"run {request.run_id} of {named.title} is {seen.status} and has no insights.json"
-        raise ObjectMissing(f"{missing}: `kadr show {request.run_id}` says what makes it")
+        raise ObjectMissing(f"{missing}; {next_step(machine, seen)}")
     manifest = manifest_of(store, request, seen.state)
     stored = StoredRun(store, manifest, "", "")
     results = _Results(stored, notes)

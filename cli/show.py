@@ -223,6 +223,11 @@ def _remarks(run: Mapping[str, Any]) -> Iterator[str]:
         yield f"beside it: {others}"
 
 
+def next_step(machine: Machine, seen: Seen) -> str:
+    """What is to be done about a run that lacks what people open."""
+    return _next({**describe(machine, seen), "files": {}})
+
+
 def _next(run: Mapping[str, Any]) -> str:
     """What is to be done about a run that is not complete, or has no report; "" if nothing is."""
     same = _same(run)
@@ -237,7 +242,7 @@ def _next(run: Mapping[str, Any]) -> str:
     if run["status"] == STOPPED:
         return f"nobody works on it: {same} resumes it"
     if run["status"] == RunStatus.COMPLETE:
-        return f"there is no report, or it was removed: {same} makes it"
+        return f"there is no whole report, or it was removed: {same} makes it"
     return f"{same} tries again what is missing"
 
 

@@ -109,4 +109,5 @@ def test_a_run_without_a_report_says_what_makes_it(shared_kadr: Kadr, reading: P
         for path, away in hidden:
             away.rename(path)
     assert said.code == 1
-    assert "has no insights.json: `kadr analyze` of the same video" in said.err
+    assert "is complete and has no insights.json; there is no whole report" in said.err
+    assert f"`kadr analyze '{reading}' --profile standard --only " in said.err
