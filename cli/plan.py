@@ -23,7 +23,7 @@ from kadr.contracts.manifest import Manifest
 from kadr.contracts.profile import NormalProfile, part_asked
 from kadr.contracts.run import RunStatus
 from kadr.pipeline.admission import Admitted, Asked, draft, find, identify, load_objects
-from kadr.pipeline.plan import Played, Row, newest, play, rows
+from kadr.pipeline.plan import Played, Row, newest, play, rounded, rows
 from kadr.pipeline.spec import SourceRef
 from kadr.storage import layout
 from kadr.storage.files import FileStore
@@ -89,8 +89,8 @@ def plan_of(
         "asked_ms": [start, end],
         "answer": answer.how if answer else "new",
         "run_id": answer.request.run_id if answer else None,
-        "seconds": [round(low, 1), round(high, 1)],
-        "credits": [round(low / CREDIT_SECONDS, 2), round(high / CREDIT_SECONDS, 2)],
+        "seconds": [rounded(low), rounded(high)],
+        "credits": [round(s / CREDIT_SECONDS, 4 if s < 1 else 2) for s in (low, high)],
         "missing_models": machine.registry.missing(question.models),
         "components": [{**asdict(r), "verdict": r.verdict} for r in listed],
     }

@@ -171,9 +171,14 @@ def _row(
         misses=sum(t.name in computed for t in tasks),
         depends=depends or bool(perhaps),
         why=why,
-        seconds_low=round(share + once_more, 1),
-        seconds_high=round(whole + once_more + at_most + (open_ms * cost if depends else 0.0), 1),
+        seconds_low=rounded(share + once_more),
+        seconds_high=rounded(whole + once_more + at_most + (open_ms * cost if depends else 0.0)),
     )
+
+
+def rounded(cost: float) -> float:
+    """To tenths; less than that to its first digit, so that only what costs nothing is said to."""
+    return round(cost, 1) if cost >= 0.1 else float(f"{cost:.1g}")
 
 
 def _media_ms(spec: TaskSpec | Task, duration_ms: int) -> int:

@@ -10,7 +10,7 @@ from cli.options import Choice
 from kadr.contracts.keys import jcs
 from kadr.contracts.run import Graph, Request, TaskState
 from kadr.pipeline.admission import Asked, draft
-from kadr.pipeline.plan import Row, newest, play, rows
+from kadr.pipeline.plan import Row, newest, play, rounded, rows
 from kadr.pipeline.remaking import remade
 from kadr.pipeline.spec import SourceRef
 from kadr.pipeline.state import Wanted
@@ -118,3 +118,7 @@ def test_the_newest_of_what_is_still_there(tmp_path: Path) -> None:
     names = [*store.list("x/"), "x/gone"]
     assert newest(store, names, 9) == ["x/c", "x/a", "x/b"]
     assert newest(store, names, 2) == ["x/c", "x/a"]
+
+
+def test_only_what_costs_nothing_is_said_to() -> None:
+    assert [rounded(s) for s in (0.0, 0.004, 0.0472, 0.26, 31.04)] == [0.0, 0.004, 0.05, 0.3, 31.0]
