@@ -40,7 +40,7 @@ class PcmParams(Params):
 
 @component(
     "pcm",
-    version=1,
+    version=2,
     stage=Stage.SEGMENTER,
     scope=Whole(),
     reads=(Source(), Result("probe", "probe")),

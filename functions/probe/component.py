@@ -43,7 +43,7 @@ class ProbeParams(Params):
 
 @component(
     "probe",
-    version=3,
+    version=4,
     stage=Stage.SEGMENTER,
     scope=Whole(),
     reads=Source(),

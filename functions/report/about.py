@@ -35,9 +35,10 @@ class Chapter(Item):
 class Damage(Value):
     """What of the file is lost. What is there was analysed all the same."""
 
-    kind: Literal["cut_off", "stopped", "time_stamps", "no_picture"] = Field(
+    kind: Literal["cut_off", "stopped", "time_stamps", "no_picture", "clock"] = Field(
         description="The file ends before its header says; reading stopped before the file ended; times of packets are "
-        "damaged; no picture could be decoded at the beginning."
+        "damaged; no picture could be decoded at the beginning; its clock is set back on the way, so that of two parts "
+        "with the same times one is left out."
     )
     expected_ms: int | None = Field(default=None, description="What the header promises.")
     found_ms: int | None = Field(default=None, description="What is there.")

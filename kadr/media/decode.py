@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import av.error
 from av.container import InputContainer
@@ -19,10 +19,12 @@ from av.video.stream import VideoStream
 
 from kadr.contracts.media import SourceFile
 from kadr.media.clock import Clock
+from kadr.media.joins import Join, joins_of
 from kadr.media.source import MAX_PIXELS, open_container, packets, video_stream
 
-_STEPS_BACK_MS: tuple[int | None, ...] = (0, 1_000, 5_000, 20_000, 80_000, None)
-"""How far before the chunk to seek until a key frame at or before its start is found; None: from the beginning."""
+_STEPS_BACK_MS = (0, 1_000, 5_000, 20_000, 80_000)
+"""How far before the chunk to seek until a key frame at or before its start is found; then from the beginning."""
+_POINTS_TRIED = 3
 
 
 @dataclass
@@ -62,6 +64,13 @@ class Damage:
         return sum(start_ms <= t < end_ms for t in self.errors)
 
 
+class _Place(NamedTuple):
+    """A time before the wanted one, or the byte where a key frame begins."""
+
+    back_ms: int = 0
+    byte: int | None = None
+
+
 @dataclass(frozen=True)
 class VideoFacts:
     """What decoding needs to know from probe's payload."""
@@ -74,13 +83,22 @@ class VideoFacts:
     fps: float
     end_ms: int
     timed: bool
+    joins: tuple[Join, ...] = ()
+    seek_points: tuple[tuple[int, int], ...] = ()
+    """(ms, byte) of key frames; of a recording whose clock starts anew, where seeking by time leads astray."""
 
     @classmethod
     def of(cls, probe: Mapping[str, Any]) -> VideoFacts:
         """Raises KeyError or TypeError when the payload has no video."""
         video = probe["video"]
         names = ("index", "orientation", "width", "height", "fps", "end_ms", "timed")
-        return cls(origin_us=probe["origin_us"], **{name: video[name] for name in names})
+        points = tuple((ms, pos) for ms, pos in probe.get("seek_points", ()))
+        return cls(
+            origin_us=probe["origin_us"],
+            joins=joins_of(probe),
+            seek_points=points,
+            **{name: video[name] for name in names},
+        )
 
 
 def frames_shown(
@@ -149,34 +167,52 @@ def _positioned(
     source: SourceFile, facts: VideoFacts, start_ms: int
 ) -> Iterator[tuple[VideoStream, Iterator[Packet[Any]]]]:
     """The stream and its packets from a key frame at or before ``start_ms`` on, or from the beginning."""
-    for back_ms in _STEPS_BACK_MS if facts.timed and start_ms > 0 else (None,):
+    for place in _places(facts, start_ms):
         with open_container(source) as container:
             stream = video_stream(container, facts.index)
-            if back_ms is None:
-                yield stream, _readable(container, stream)
+            found = packets(container, stream, joins=facts.joins)
+            if place is None:
+                yield stream, _flushed(found)
                 return
-            first = _key_packet(container, stream, _clock(stream, facts), start_ms, back_ms)
+            first = _key_packet(container, stream, facts, start_ms, place, found)
             if first is not None:
-                yield stream, itertools.chain([first], _readable(container, stream))
+                yield stream, _flushed(itertools.chain([first], found))
                 return
+
+
+def _places(facts: VideoFacts, start_ms: int) -> Iterator[_Place | None]:
+    """Where to look for a key frame, one after the other; None: at the beginning."""
+    if facts.timed and start_ms > 0:
+        if facts.joins:
+            before = [pos for ms, pos in facts.seek_points if ms <= start_ms]
+            yield from (_Place(byte=pos) for pos in before[: -_POINTS_TRIED - 1 : -1])
+        else:
+            yield from (_Place(back_ms=ms) for ms in _STEPS_BACK_MS if start_ms > ms)
+    yield None
 
 
 def _key_packet(
-    container: InputContainer, stream: VideoStream, clock: Clock, start_ms: int, back_ms: int
+    container: InputContainer,
+    stream: VideoStream,
+    facts: VideoFacts,
+    start_ms: int,
+    place: _Place,
+    found: Iterator[Packet[Any]],
 ) -> Packet[Any] | None:
     """The key frame that a seek leads to, None if it stands after ``start_ms``. Many demuxers seek by decoding time."""
-    if start_ms <= back_ms:
-        return None
+    clock = _clock(stream, facts)
     try:
-        container.seek(clock.ticks_after(start_ms - back_ms), stream=stream)
+        if place.byte is None:
+            container.seek(clock.ticks_after(start_ms - place.back_ms), stream=stream)
+        else:
+            container.seek(place.byte, unsupported_byte_offset=True)
     except (av.error.FFmpegError, OSError):
         return None
-    keys = (p for p in packets(container, stream) if p.size and p.is_keyframe and not p.is_discard)
-    first = next(keys, None)
+    first = next((p for p in found if p.size and p.is_keyframe and not p.is_discard), None)
     return first if first and first.pts is not None and clock.ms(first.pts) <= start_ms else None
 
 
-def _readable(container: InputContainer, stream: VideoStream) -> Iterator[Packet[Any]]:
+def _flushed(found: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
     """Packets to the end, or as far as the file can be read; then the empty packet that flushes the decoder."""
-    yield from packets(container, stream)
+    yield from found
     yield Packet()

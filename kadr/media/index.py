@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +11,14 @@ from av.container import InputContainer
 from av.packet import Packet
 
 from kadr.media.clock import Clock
+from kadr.media.joins import Join, Pieces
 from kadr.media.source import packets
 
 _KEY_DISTANCE_MS = 250
 """Key frames closer than this to the last one listed are left out, so that the index stays small for all-intra video."""
+_TS_DISCONT = 0x0200
+"""FFmpeg's AVFMT_TS_DISCONT, of formats in which clocks may be set anew."""
+_SEEKS_BY_BYTE = ("mpegts", "mpeg")
 
 
 @dataclass
@@ -28,6 +33,7 @@ class StreamExtent:
     first_us: int | None = None
     last_us: int = 0
     end_us: int = 0
+    pieces: Pieces = field(default_factory=Pieces)
 
     def add(self, packet: Packet[Any]) -> int | None:
         """Count ``packet`` and return its time in microseconds, if it has a credible one."""
@@ -37,12 +43,14 @@ class StreamExtent:
         if ticks is None or packet.is_discard:
             return None
         us = self.clock.us(ticks)
+        length = self.clock.us(ticks + (packet.duration or 0)) - us
+        read_us = us if packet.dts is None else self.clock.us(packet.dts)
+        self.pieces.add(packet.pos, read_us, us, length)
         if abs(us) > self.longest_us:
             self.incredible += 1
             return None
         self.first_us = us if self.first_us is None else min(self.first_us, us)
         self.last_us = max(self.last_us, us)
-        length = self.clock.us(ticks + (packet.duration or 0)) - us
         self.end_us = max(self.end_us, min(us + length, self.longest_us))
         return us
 
@@ -62,10 +70,28 @@ class SampleIndex:
     key_pos: array[int] = field(default_factory=lambda: array("q"))
     truncated: str | None = None
     """Why reading stopped before the end of the file, if it did."""
+    joins: tuple[Join, ...] = ()
+    may_be_joined: bool = False
+    seeks_by_byte: bool = False
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether a clock was set back, so that of two parts one is left out."""
+        return any(e.pieces.went_back for e in self.extents.values())
+
+    @property
+    def restarts(self) -> int:
+        """How often a clock was set anew, joins apart."""
+        return max((len(e.pieces.parts) - 1 for e in self.extents.values()), default=0)
 
 
 def scan(
-    container: InputContainer, video: int | None, audio: list[int], origin_us: int, longest_ms: int
+    container: InputContainer,
+    video: int | None,
+    audio: list[int],
+    origin_us: int,
+    longest_ms: int,
+    joins: Sequence[Join] = (),
 ) -> SampleIndex:
     """Read every packet of the video stream ``video`` and the streams ``audio`` once. Memory does not grow with length.
 
@@ -77,12 +103,15 @@ def scan(
             s.index: StreamExtent(Clock(s.time_base, origin_us), longest_ms * 1000)
             for s in streams
             if s.time_base
-        }
+        },
+        joins=tuple(joins),
+        may_be_joined=bool(container.format.flags & _TS_DISCONT),
+        seeks_by_byte=container.format.name in _SEEKS_BY_BYTE,
     )
     if not index.extents:
         return index
     said: list[str] = []
-    for packet in packets(container, *streams, said=said):
+    for packet in packets(container, *streams, said=said, joins=joins):
         if packet.size:
             _note(index, packet, packet.stream_index == video)
     index.truncated = said[0] if said else None

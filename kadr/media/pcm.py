@@ -20,6 +20,7 @@ from kadr.contracts.errors import InvalidProfile, VideoUnreadable
 from kadr.contracts.media import AUDIO_RATE, SourceFile
 from kadr.media.blob import Blob
 from kadr.media.clock import Clock, credible_ms
+from kadr.media.joins import joins_of
 from kadr.media.levels import LevelMeter, Levels
 from kadr.media.source import is_custom, open_container, packets
 
@@ -93,7 +94,7 @@ def hear(
             )
         last_ms = int(probe["duration_ms"]) or credible_ms(source.size)
         end_ms = last_ms if to_ms is None else min(to_ms, last_ms)
-        listener = _Listener(stream, probe["origin_us"], from_ms or 0, end_ms, last_ms)
+        listener = _Listener(stream, probe, from_ms or 0, end_ms, last_ms)
         if from_ms:
             listener.seek(container, from_ms)
         for frame in listener.frames(container):
@@ -105,9 +106,11 @@ def hear(
 class _Listener:
     """Keeps samples and clock together: what is the next sample of the timeline, and where do decoded ones belong?"""
 
-    def __init__(self, stream: AudioStream, origin_us: int, from_ms: int, to_ms: int, last_ms: int) -> None:
-        self._stream = stream
-        self._clock = Clock(stream.time_base or Fraction(1, stream.rate or AUDIO_RATE), origin_us)
+    def __init__(
+        self, stream: AudioStream, probe: Mapping[str, Any], from_ms: int, to_ms: int, last_ms: int
+    ) -> None:
+        self._stream, self._joins = stream, joins_of(probe)
+        self._clock = Clock(stream.time_base or Fraction(1, stream.rate or AUDIO_RATE), probe["origin_us"])
         self._rate = min(max(stream.rate or 48_000, _RATES[0]), _RATES[1])
         self._from_ms, self._last_us = from_ms, last_ms * 1000
         self._limit = max(0, to_ms - from_ms) * self._rate // 1000
@@ -118,14 +121,14 @@ class _Listener:
         self._mixer: _Mixer | None = None
 
     def seek(self, container: InputContainer, from_ms: int) -> None:
-        if from_ms > _SEEK_MS:
+        if from_ms > _SEEK_MS and not self._joins:
             try:
                 container.seek(self._clock.ticks_after(from_ms - _SEEK_MS), stream=self._stream)
             except av.error.FFmpegError:
                 return
 
     def frames(self, container: InputContainer) -> Iterator[AudioFrame]:
-        for packet in packets(container, self._stream):
+        for packet in packets(container, self._stream, joins=self._joins):
             try:
                 found: list[Any] = packet.decode()
             except av.error.EOFError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -21,6 +21,7 @@ from kadr.contracts.media import SourceFile
 from kadr.media.clock import MAX_ORIGIN_US, Clock, credible_ms
 from kadr.media.geometry import displayed_size, orientation_of, rotation_of
 from kadr.media.index import SampleIndex, StreamExtent, scan
+from kadr.media.joins import Join, found_joins
 from kadr.media.promise import has_header, promised_ms
 from kadr.media.source import MAX_PIXELS, open_container, packets, video_stream
 
@@ -28,6 +29,7 @@ _HDR_TRANSFERS = (16, 18)
 """PQ (SMPTE ST 2084) and HLG (ARIB STD-B67), by their numbers in ITU-T H.273."""
 _FIRST_PACKETS = 250
 _PRIMING_US = 200_000
+_SEEK_POINTS_MS = 10_000
 _MAX_TEXTS, _MAX_TEXT = 200, 500
 
 
@@ -57,7 +59,20 @@ def probe_source(source: SourceFile) -> Probed:
 
 
 def _indexed(source: SourceFile, number: int | None, warnings: list[str]) -> tuple[int, SampleIndex]:
-    """The container's time that is 0 on the timeline, and the index. Starts in headers are guesses: packets may come earlier."""
+    """The container's time that is 0 on the timeline, and the index: of a recording of several parts, over all of them."""
+    as_it_is = _scanned(source, number, warnings, ())
+    index = as_it_is[1]
+    if index.restarts and index.may_be_joined:
+        joined = _scanned(source, number, warnings, found_joins([e.pieces for e in index.extents.values()]))
+        if not joined[1].restarts:
+            return joined
+    return as_it_is
+
+
+def _scanned(
+    source: SourceFile, number: int | None, warnings: list[str], joins: Sequence[Join]
+) -> tuple[int, SampleIndex]:
+    """Starts in headers are guesses: packets may come earlier, and where parts are joined also later."""
     early_us: int | None = None
     while True:
         with open_container(source) as container:
@@ -66,9 +81,9 @@ def _indexed(source: SourceFile, number: int | None, warnings: list[str]) -> tup
                 nothing = "There is neither video nor audio in this file that Kadr can decode"
                 raise VideoUnreadable(nothing + _because(warnings))
             origin_us = _start_us(container) + (early_us or 0)
-            index = scan(container, number, audio, origin_us, credible_ms(source.size))
+            index = scan(container, number, audio, origin_us, credible_ms(source.size), joins)
         found_us = _earliest_us(index, number)
-        if early_us is not None or found_us >= 0:
+        if early_us is not None or (found_us >= 0 and not joins):
             return origin_us, index
         early_us = found_us
 
@@ -81,6 +96,8 @@ def _start_us(container: InputContainer) -> int:
 def _earliest_us(index: SampleIndex, video: int | None) -> int:
     """Negative where packets that are seen or heard come before 0. A little audio before 0 is what decoders drop."""
     starts = {n: e.first_us for n, e in index.extents.items() if e.first_us is not None}
+    if index.joins:
+        return min((e.pieces.parts[0].first_us for e in index.extents.values() if e.pieces.parts), default=0)
     return min((us for n, us in starts.items() if n == video or us < -_PRIMING_US), default=0)
 
 
@@ -104,8 +121,9 @@ def _facts(
     promised = promised if promised <= longest_ms else 0
     damage = [*_damage(video is not None and first is None, index, promised, found_ms)]
     warnings += map(_told, damage)
-    told = any(d["kind"] == "cut_off" for d in damage) or not has_header(source, container)
-    if header_ms and found_ms is not None and not told and (not believed_ms or _apart(header_ms, found_ms)):
+    told = any(d["kind"] == "cut_off" for d in damage) or bool(index.joins)
+    told = told or not has_header(source, container)
+    if header_ms and found_ms is not None and not told and (not believed_ms or _differ(found_ms, header_ms)):
         warnings.append(
             f"the header says {header_ms / 1000:.1f} s, but the streams hold {found_ms / 1000:.1f} s"
         )
@@ -123,7 +141,19 @@ def _facts(
         "attached_pictures": sum(_attached(s) for s in container.streams.video),
         "warnings": warnings,
         "damage": damage,
+        **_joined(index),
     }
+
+
+def _joined(index: SampleIndex) -> dict[str, Any]:
+    """Nothing of a file of one piece, so that its facts stay what they were before there were any joins."""
+    if not index.joins:
+        return {}
+    points: list[tuple[int, int]] = []
+    for ms, pos in zip(index.key_ms, index.key_pos, strict=True):
+        if index.seeks_by_byte and pos >= 0 and (not points or ms >= points[-1][0] + _SEEK_POINTS_MS):
+            points.append((ms, pos))
+    return {"joins": [[j.pos, j.offset_us] for j in index.joins], "seek_points": [list(p) for p in points]}
 
 
 def _chosen_video(container: InputContainer, warnings: list[str]) -> VideoStream | None:
@@ -226,16 +256,14 @@ def _differ(longer_ms: int, shorter_ms: int) -> bool:
     return longer_ms - shorter_ms > max(2000, longer_ms // 20)
 
 
-def _apart(one_ms: int, other_ms: int) -> bool:
-    return _differ(one_ms, other_ms) or _differ(other_ms, one_ms)
-
-
 def _damage(blind: bool, index: SampleIndex, promised: int, found_ms: int | None) -> Iterator[dict[str, Any]]:
     """What of the file is lost, each kind with what is known of it."""
     if blind:
         yield {"kind": "no_picture"}
     if index.truncated:
         yield {"kind": "stopped", "found_ms": found_ms, "error": index.truncated}
+    if index.overlaps:
+        yield {"kind": "clock", "found_ms": found_ms}
     if packets_hit := sum(e.incredible for e in index.extents.values()):
         yield {"kind": "time_stamps", "packets": packets_hit}
     if found_ms is not None and _differ(promised, found_ms):
@@ -253,6 +281,8 @@ def _told(damage: dict[str, Any]) -> str:
             return (
                 "one packet has a damaged time stamp" if n == 1 else f"{n} packets have damaged time stamps"
             )
+        case "clock":
+            return "its clock is set back on the way: of parts with the same times only one is looked at"
         case _:
             whole, there = damage["expected_ms"] / 1000, damage["found_ms"] / 1000
             return f"the file is cut off: its header says {whole:.1f} s, but there are only {there:.1f} s"

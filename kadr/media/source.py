@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 
 from kadr.contracts.errors import VideoUnreadable
 from kadr.contracts.media import SourceFile
+from kadr.media.joins import Continued, Join
 
 FORMATS = [
     "mov",
@@ -137,11 +138,18 @@ def video_stream(container: InputContainer, index: int) -> VideoStream:
 
 
 def packets(
-    container: InputContainer, *streams: Stream, said: list[str] | None = None
+    container: InputContainer, *streams: Stream, said: list[str] | None = None, joins: Sequence[Join] = ()
 ) -> Iterator[Packet[Any]]:
-    """The packets of ``streams`` until the file ends or cannot be read further; why it cannot is appended to ``said``."""
+    """The packets of ``streams`` until the file ends or cannot be read further; why it cannot is appended to ``said``.
+
+    Their time stamps run on over ``joins``.
+    """
+    continued = Continued(joins)
     try:
-        yield from container.demux(*streams)
+        for packet in container.demux(*streams):
+            if joins:
+                continued.move(packet)
+            yield packet
     except IndexError:
         # PyAV 18.1 stumbles at the end over streams that it met only on the way; all packets are out by then.
         return

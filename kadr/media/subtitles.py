@@ -15,6 +15,7 @@ from av.subtitles.subtitle import AssSubtitle
 from kadr.contracts.media import SourceFile
 from kadr.media.clock import Clock
 from kadr.media.cues import Cue, kept_cues
+from kadr.media.joins import joins_of
 from kadr.media.markup import plain
 from kadr.media.source import open_container, packets
 
@@ -27,13 +28,13 @@ def embedded_cues(source: SourceFile, probe: Mapping[str, Any], index: int) -> l
         for stream in container.streams:
             if stream.index != index:
                 stream.discard = Discard.all
-        return kept_cues(_packet_cues(container, index, probe["origin_us"]))
+        return kept_cues(_packet_cues(container, index, probe))
 
 
-def _packet_cues(container: InputContainer, index: int, origin_us: int) -> Iterator[Cue]:
+def _packet_cues(container: InputContainer, index: int, probe: Mapping[str, Any]) -> Iterator[Cue]:
     stream = next(s for s in container.streams.subtitles if s.index == index)
-    clock = Clock(stream.time_base or Fraction(1, 1000), origin_us)
-    for packet in packets(container, stream):
+    clock = Clock(stream.time_base or Fraction(1, 1000), probe["origin_us"])
+    for packet in packets(container, stream, joins=joins_of(probe)):
         if packet.size and packet.pts is not None:
             text = "\n".join(_texts(packet))
             yield Cue(clock.ms(packet.pts), clock.ms(packet.pts + (packet.duration or 0)), text)

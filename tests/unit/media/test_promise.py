@@ -85,7 +85,7 @@ def test_a_whole_file_is_not_told_to_be_cut_off(tmp_path: Path, name: str) -> No
     facts = probe_source(FileSource(path)).facts
     assert guessed_ms(path) > 1.5 * facts["duration_ms"]
     assert facts["damage"] == []
-    assert not any("cut off" in w for w in facts["warnings"])
+    assert facts["warnings"] == []
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "webm", "flv", "flac", "mp3"])
