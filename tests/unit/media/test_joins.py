@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from functions.pcm.component import PcmParams, pcm
+from functions.report.about import Asked, Damage, Missing
+from functions.report.problem import problem
 from kadr.contracts.component import Frames
 from kadr.media.joins import Continued, Join, Pieces, found_joins
 from kadr.media.pack import FramePack
@@ -157,3 +159,11 @@ def test_what_cannot_be_put_on_one_timeline_is_told(folder: Path) -> None:
     assert [d["kind"] for d in facts["damage"]] == ["clock"]
     assert "joins" not in facts
     assert any("clock is set back" in w for w in facts["warnings"])
+    asked = Asked(
+        start_ms=0, end_ms=3000, whole=True, profile="", narrowed=False, looked_for=("shots",), left_out=()
+    )
+    lost = Missing(components=("probe",), why="damaged", reason=facts["warnings"][0], what_to_do="")
+    told = problem([lost], asked, [Damage(**d) for d in facts["damage"]])
+    assert told is not None
+    assert "set back" in told.what
+    assert "give each by itself" in told.to_do
