@@ -13,16 +13,14 @@ import click
 
 from cli.compose import Machine
 from cli.outputs import hand_over
-from cli.runs import Named, find
+from cli.runs import Named, find, newest_two
 from cli.show import Seen, when
 from cli.tables import console, print_json, print_table
 from cli.text import printable
 from exports.diff_page import Side, clock, page, rows
 from exports.differences import Differences, WordChange, differences
 from kadr.contracts.errors import InvalidObject, KadrError, ObjectMissing
-from kadr.pipeline.admission import runs_of
 from kadr.pipeline.plan import asked_otherwise
-from kadr.storage import layout
 from kadr.storage.files import FileStore
 
 EXIT_DIFFERENT = 1
@@ -73,7 +71,7 @@ def command(
 ) -> None:
     """Say what AFTER found otherwise than BEFORE: words, shots, tracks, texts, scores; added, lost, moved, changed.
 
-    One VIDEO alone: its newest run against the one before.
+    One VIDEO alone: its newest run against the one before; those about its copies count where it has none of its own.
 
     Exit codes: 0 nothing differs, 1 something does (or a run could not be read), 2 wrong usage.
     """
@@ -90,13 +88,10 @@ def command(
 
 
 def _newest_two(store: FileStore, name: str) -> tuple[Named, Named]:
-    newest = find(store, name)
-    last = newest.request
-    runs = runs_of(store, layout.LOCAL_OWNER, last.video_id or "")
-    older = [r for r in runs if (r.created_ms, r.run_id) < (last.created_ms, last.run_id)]
-    if not older:
-        raise NothingToCompare(f"{name} has no run before {last.run_id}: name two runs")
-    return Named.of(older[0], newest.path), newest
+    before, after = newest_two(store, name)
+    if before is None:
+        raise NothingToCompare(f"{name} has no run before {after.request.run_id}: name two runs")
+    return before, after
 
 
 def _insights(store: FileStore, named: Named) -> Mapping[str, Any]:

@@ -96,10 +96,35 @@ def find(store: FileStore, named: str | None) -> Named:
     return Named.of(newest(same, nothing))
 
 
+def newest_two(store: FileStore, named: str) -> tuple[Named | None, Named]:
+    """The run that ``named`` means, and the one before it about the same file.
+
+    Where a run about a copy of the file is all there is, it has that copy's name; None where there is none at all.
+    """
+    last = find(store, named)
+    runs = runs_of(store, layout.LOCAL_OWNER, last.request.video_id or "")
+    own = _about(runs, last.path, outputs.folder(Video(last.path, "", last.path.parent), None, many=False))
+    older = [r for r in runs if _age(r) < _age(last.request)]
+    before = next((r for r in older if r in own), next(iter(older), None))
+    after = last if last.request in own else Named.of(last.request)
+    if before is None:
+        return None, after
+    return Named.of(before, last.path if before in own else None), after
+
+
 def _own(runs: list[Request], path: Path, beside: Path) -> list[Request]:
-    """Those of ``runs`` that looked at the file at ``path`` itself or are shown beside it; if none did, those of its copies."""
+    """Those of ``runs`` that are about the file at ``path``; if none is, those about its copies."""
+    return _about(runs, path, beside) or runs
+
+
+def _about(runs: list[Request], path: Path, beside: Path) -> list[Request]:
+    """Those of ``runs`` that looked at the file at ``path`` itself or are shown beside it."""
     shown_beside, uri = outputs.run_shown(beside), path.absolute().as_uri()
-    return [r for r in runs if r.source == uri or r.run_id == shown_beside] or runs
+    return [r for r in runs if r.source == uri or r.run_id == shown_beside]
+
+
+def _age(request: Request) -> tuple[int, str]:
+    return request.created_ms, request.run_id
 
 
 def video_id_of(store: FileStore, path: Path) -> str:
@@ -145,7 +170,7 @@ def _ids(store: FileStore, beginning: str) -> list[str]:
 
 def newest(runs: Iterator[Request] | list[Request], nothing: str) -> Request:
     """Raises ObjectMissing, saying ``nothing``, if there is none."""
-    found = max(runs, key=lambda r: (r.created_ms, r.run_id), default=None)
+    found = max(runs, key=_age, default=None)
     if found is None:
         raise ObjectMissing(nothing)
     return found
