@@ -120,7 +120,7 @@ def merge_faces(parts: Sequence[Part], params: FaceParams) -> Artifact:
     model_params={"emotion": {"True": (EXPRESSIONS,)}},
     needs=Resources(cpu=1, memory_mb=260, gpu_memory_mb=100, seconds_per_minute=2.6),
     merge=merge_faces,
-    merge_version=2,
+    merge_version=3,
     merge_params=("threshold", "min_lone_peak"),
 )
 def faces(frames: FrameStream, params: FaceParams, models: Models) -> Artifact:

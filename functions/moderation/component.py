@@ -86,6 +86,7 @@ def merge_moderation(parts: Sequence[Part], params: ModerationParams) -> Artifac
     models=[MODEL],
     needs=Resources(cpu=1, memory_mb=350, seconds_per_minute=0.5),
     merge=merge_moderation,
+    merge_version=2,
     merge_params=("threshold", "smooth_ms"),
 )
 def moderation(frames: FrameStream, params: ModerationParams, models: Models) -> Artifact:

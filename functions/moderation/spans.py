@@ -35,9 +35,13 @@ def runs(t_ms: np.ndarray, marked: np.ndarray, step_ms: int) -> list[slice]:
 def find_spans(
     t_ms: np.ndarray, score: np.ndarray, label: int, threshold: float, window_ms: int, step_ms: int
 ) -> list[Span]:
-    """Where the smoothed ``score`` [F] reaches ``threshold``. A span's score is its highest smoothed one."""
+    """Where the smoothed ``score`` [F] reaches ``threshold``. A span's score is its highest smoothed one.
+
+    It begins and ends with frames that reach ``threshold`` themselves: an average is high beside what made it so, too.
+    """
     level = smoothed(t_ms, score, window_ms)
-    return [
-        Span(int(t_ms[run][0]), int(t_ms[run][-1]) + step_ms, label, float(level[run].max()))
-        for run in runs(t_ms, level >= threshold, step_ms)
-    ]
+    found = []
+    for run in runs(t_ms, level >= threshold, step_ms):
+        shown = t_ms[run][score[run] >= min(threshold, score[run].max())]
+        found.append(Span(int(shown[0]), int(shown[-1]) + step_ms, label, float(level[run].max())))
+    return found

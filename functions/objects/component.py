@@ -98,7 +98,7 @@ def link_tracks(parts: Sequence[Part], params: ObjectParams) -> Artifact:
     models=[MODEL],
     needs=Resources(cpu=1, memory_mb=350, gpu_memory_mb=200, seconds_per_minute=4.3),
     merge=link_tracks,
-    merge_version=2,
+    merge_version=3,
     merge_params=("threshold", "min_peak", "min_lone_peak", "classes"),
 )
 def objects(frames: FrameStream, params: ObjectParams, models: Models) -> Artifact:

@@ -84,7 +84,7 @@ def merge_ocr(parts: Sequence[Part], params: OcrParams) -> Artifact:
 
 @component(
     "ocr",
-    version=2,
+    version=3,
     stage=Stage.TEXT,
     scope=Chunk("probe"),
     reads=Frames(fps=1, long_side=1280),

@@ -14,6 +14,7 @@ from rapidfuzz.process import cdist
 from scipy.optimize import linear_sum_assignment
 
 from functions.ocr.boxes import bounds, box_iou
+from kadr.craft.spans import Span, extent
 
 GAP_STEPS = 2
 """A track may miss one frame of the grid: detectors flicker."""
@@ -51,11 +52,10 @@ class Tracks:
     texts: list[str]
 
 
-def build_tracks(lines: Lines, step_ms: int, bounds_ms: tuple[int, int]) -> Tracks:
+def build_tracks(lines: Lines, step_ms: int, bounds_ms: Span) -> Tracks:
     """Link ``lines`` and summarise each track.
 
-    A track spans its first to its last frame, extended by half a step on either side (where between two frames a text came or
-    went is unknown) and cut to ``bounds_ms``.
+    A track lasts from the first frame on which it was read to half a step after the last, cut to ``bounds_ms`` (see ``extent``).
     """
     linked = link(lines, max(step_ms, 1))
     groups = _ordered(lines, [text for members in linked for text in told_apart(lines, members)])
@@ -63,13 +63,11 @@ def build_tracks(lines: Lines, step_ms: int, bounds_ms: tuple[int, int]) -> Trac
     for number, members in enumerate(groups):
         of_line[members] = number
     best = [consensus(lines, members) for members in groups]
-    half = step_ms // 2
-    first = np.array([lines.t_ms[members[0]] - half for members in groups], dtype=np.int64)
-    last = np.array([lines.t_ms[members[-1]] + step_ms - half for members in groups], dtype=np.int64)
+    times = [extent(int(lines.t_ms[g[0]]), int(lines.t_ms[g[-1]]), step_ms, bounds_ms) for g in groups]
     return Tracks(
         of_line=of_line,
-        start_ms=np.clip(first, *bounds_ms),
-        end_ms=np.clip(last, *bounds_ms),
+        start_ms=np.array([start for start, _ in times], dtype=np.int64),
+        end_ms=np.array([end for _, end in times], dtype=np.int64),
         scores=np.array([score for _, score in best], dtype=np.float32),
         quads=lines.quads[[index for index, _ in best]].reshape(-1, 4, 2),
         texts=[lines.texts[index] for index, _ in best],

@@ -6,10 +6,10 @@ Span = tuple[int, int]
 
 
 def extent(first_ms: int, last_ms: int, step_ms: int, bounds_ms: Span) -> Span:
-    """From half a step before the first sample to half a step after the last, cut to ``bounds_ms``.
+    """From the first sample to half a step after the last, cut to ``bounds_ms``.
 
-    When between two samples something came or went is unknown; the middle is wrong by half a step at most.
+    Whoever goes to the start shall see what is told there: before its first sample nothing is known to be seen. When it
+    went, between its last sample and the next one, is unknown: the middle is wrong by half a step at most.
     """
-    half = step_ms // 2
     start, end = bounds_ms
-    return max(start, first_ms - half), min(max(end, last_ms), last_ms + step_ms - half)
+    return max(start, first_ms), min(max(end, last_ms), last_ms + step_ms - step_ms // 2)

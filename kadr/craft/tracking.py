@@ -53,7 +53,7 @@ class Detections:
 class Tracks:
     """``of_detection`` int32 [D], -1 where a detection belongs to none; the others [T], in order of beginning.
 
-    A track lasts from half a step before its first frame to half a step after its last; its score is its detections' mean.
+    A track lasts from its first frame to half a step after its last; its score is its detections' mean.
     """
 
     of_detection: np.ndarray

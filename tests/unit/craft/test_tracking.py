@@ -104,10 +104,10 @@ def test_an_unsure_detection_carries_a_track_on_but_begins_none() -> None:
     assert groups(detections(*walk(frames=2), *walk(frames=3, start=2, score=0.3))) == [[0, 1, 2, 3, 4]]
 
 
-def test_a_track_lasts_half_a_step_beyond_what_was_seen_within_the_video() -> None:
+def test_a_track_begins_where_it_was_seen_and_lasts_half_a_step_longer_within_the_video() -> None:
     found = detections(*walk(frames=3, start=2))
     tracks = summarised(found, groups(found), STEP_MS, (0, 2100))
-    assert (tracks.start_ms.tolist(), tracks.end_ms.tolist()) == ([750], [2100])
+    assert (tracks.start_ms.tolist(), tracks.end_ms.tolist()) == ([1000], [2100])
     assert tracks.scores == pytest.approx([0.8])
 
 

@@ -106,6 +106,11 @@ def test_a_span_lasts_while_the_score_is_high() -> None:
     assert spans(exact) == [(2000, 6000, "Sexy")]
 
 
+def test_a_span_begins_and_ends_with_frames_that_show_it() -> None:
+    found = merged(scored(SEXY, [0, 0, 0.9, 0.9, 0.9, 0, 0]), params=ModerationParams(threshold=0.5))
+    assert spans(found) == [(2000, 5000, "Sexy")]
+
+
 def test_one_frame_alone_makes_no_span() -> None:
     assert spans(merged(scored(PORN, [0.1, 0.1, 0.99, 0.1, 0.1]))) == []
 

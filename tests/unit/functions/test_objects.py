@@ -55,7 +55,7 @@ def test_finds_a_thing_at_its_place_in_the_source_picture() -> None:
 
 def test_a_change_of_picture_ends_one_track_and_begins_another() -> None:
     found = merged(part([picture("portrait")] * 3 + [picture("cat")] * 3 + [picture("portrait")] * 3))
-    assert tracks(found) == [("person", 0, 1250), ("cat", 1250, 2750), ("person", 2750, 4250)]
+    assert tracks(found) == [("person", 0, 1250), ("cat", 1500, 2750), ("person", 3000, 4250)]
 
 
 def test_two_people_in_the_same_place_are_two_tracks() -> None:
@@ -81,7 +81,7 @@ def test_a_missed_frame_does_not_end_a_track() -> None:
 
 def test_only_the_classes_asked_for() -> None:
     found = part([picture("cup")] * 2 + [picture("cat")] * 2)
-    assert tracks(merged(found, params=ObjectParams(classes=("cat",)))) == [("cat", 750, 1750)]
+    assert tracks(merged(found, params=ObjectParams(classes=("cat",)))) == [("cat", 1000, 1750)]
     with pytest.raises(InvalidProfile, match=r"'dragon'.*person, bicycle"):
         merged(found, params=ObjectParams(classes=("dragon",)))
 

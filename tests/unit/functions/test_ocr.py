@@ -85,11 +85,11 @@ def test_a_picture_without_text_and_a_chunk_without_pictures_are_empty(models: M
         assert found.payload["frames"] == len(images)
 
 
-def test_a_text_lasts_from_half_a_step_before_its_first_frame_to_half_a_step_after_its_last(
+def test_a_text_lasts_from_the_first_frame_that_shows_it_to_half_a_step_after_its_last(
     models: Models,
 ) -> None:
     nothing, text = picture(), picture((50, 100, "Kadr reads this", 30))
-    assert spans(read([nothing, nothing, text, text, nothing], models)) == {"Kadr reads this": (1500, 3500)}
+    assert spans(read([nothing, nothing, text, text, nothing], models)) == {"Kadr reads this": (2000, 3500)}
 
 
 def test_unchanged_frames_are_not_read_and_keep_their_lines(models: Models) -> None:
@@ -119,7 +119,7 @@ def test_a_changed_text_is_read_beside_an_unchanged_one(models: Models, before: 
     logo: Text = (420, 20, "KADR CHANNEL", 20)
     pictures = [picture(logo, (50, 200, text, 28)) for text in (before, before, after, after)]
     found = spans(read(pictures, models))
-    assert found == {"KADR CHANNEL": (0, 3500), before: (0, 1500), after: (1500, 3500)}
+    assert found == {"KADR CHANNEL": (0, 3500), before: (0, 1500), after: (2000, 3500)}
 
 
 def test_a_line_that_grows_is_read_again(models: Models) -> None:
@@ -230,7 +230,7 @@ def test_changes_far_apart_are_read_apart(models: Models) -> None:
     assert region[0] > 300
     assert region[1] > 150
     assert spans(read([before, before, after, after], models)) == {
-        "KADR": (0, 3500), "slide 3 of 12": (0, 1500), "slide 4 of 12": (1500, 3500)
+        "KADR": (0, 3500), "slide 3 of 12": (0, 1500), "slide 4 of 12": (2000, 3500)
     }  # fmt: skip
 
 
@@ -296,6 +296,9 @@ def test_a_still_text_is_one_track_and_tracks_hold_their_lines(case: tuple[Lines
     for line, track in enumerate(tracks.of_line):
         assert lines.texts[line] == tracks.texts[track]
         assert tracks.start_ms[track] <= lines.t_ms[line] < tracks.end_ms[track]
+    assert set(tracks.start_ms.tolist()) <= set(lines.t_ms.tolist()), (
+        "a start leads to a frame without the text"
+    )
     assert tracks.start_ms.tolist() == sorted(tracks.start_ms.tolist())
     pairs = list(zip(lines.t_ms.tolist(), tracks.of_line.tolist(), strict=True))
     assert len(set(pairs)) == len(pairs), "two lines of one frame are in one track"
@@ -358,7 +361,7 @@ def test_slides_of_nearly_one_wording_are_texts_of_their_own(unsure: float) -> N
     )
     tracks = build_tracks(lines, 1000, (0, 4000))
     assert tracks.texts == [first, second]
-    assert (tracks.start_ms.tolist(), tracks.end_ms.tolist()) == ([0, 1500], [1500, 3500])
+    assert (tracks.start_ms.tolist(), tracks.end_ms.tolist()) == ([0, 2000], [1500, 3500])
 
 
 def test_a_misreading_between_alike_readings_and_a_text_that_grows_are_no_new_texts() -> None:
