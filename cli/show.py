@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from cli import again
+from cli import again, damage
 from cli.compose import Machine
 from cli.holding import held
 from cli.runs import NO_RUNS, Named, find, requests
@@ -114,6 +114,7 @@ def describe(machine: Machine, seen: Seen) -> dict[str, Any]:
         "created_ms": request.created_ms,
         "manifest": closed.manifest if closed else None,
         "found": _found(where.get("insights.json")),
+        "warnings": damage.warnings(seen.components),
         "components": {name: _component(store, seen, name) for name in seen.components},
         "files": {name: str(path) for name, path in where.items()},
         "again": again.command_of(machine, request, seen.named.path, resuming=closed is None),
@@ -183,6 +184,8 @@ def _print(run: Mapping[str, Any]) -> None:
     print(f"run {run['run_id']}, profile {run['profile']}, asked {when(run['created_ms'])}{epoch}")
     if run["found"]:
         print(f"found {in_words(run['found'], True)}")
+    if run["warnings"]:
+        print(printable(f"{damage.DAMAGED} {damage.in_words(run['warnings'])}"))
     print()
     headers = ("component", "stage", "state", "tasks", "computed", "cached", "seconds", "made")
     rows = [_row(name, c) for name, c in run["components"].items()]

@@ -18,6 +18,7 @@ import pytest
 from cli.compose import Machine
 from cli.holding import hold
 from cli.show import counted
+from tests.media_files import numbered, write_video
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Kadr
@@ -169,6 +170,16 @@ def test_a_failed_run_says_what_failed_and_what_that_cost(kadr: Kadr, place: Pla
     assert any(line.startswith("probe is failed: VideoUnreadable: ") for line in lines)
     assert "loudness is blocked: needs pcm, which is blocked" in lines
     assert any("tries again what is missing" in line for line in lines)
+
+
+def test_a_file_that_is_cut_off_is_said_to_be(kadr: Kadr, home: Path, tmp_path: Path) -> None:
+    cut = write_video(tmp_path / "cut.mkv", numbered(100)).path
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    analysed = kadr("analyze", cut, "--only", "probe")
+    (line,) = [line for line in kadr("show", cut).out.splitlines() if line.startswith("damaged ")]
+    assert line.startswith("damaged the file is cut off: its header says ")
+    assert line.removeprefix("damaged ") in " ".join(analysed.out.split())
+    assert shown(kadr, cut)["warnings"] == [line.removeprefix("damaged ")]
 
 
 def test_an_open_run_is_running_or_stopped_and_says_how_it_goes_on(

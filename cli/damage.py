@@ -1,0 +1,19 @@
+"""What of a file was found to be damaged, as every command says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kadr.contracts.manifest import ComponentSummary
+
+DAMAGED = "damaged"
+"""What the line is called."""
+
+
+def warnings(components: Mapping[str, ComponentSummary]) -> list[str]:
+    """What ``components`` found damaged in what they read, each once, in their order."""
+    return list(dict.fromkeys(w for c in components.values() for w in c.warnings))
+
+
+def in_words(found: Sequence[str]) -> str:
+    return "; ".join(found)
