@@ -16,6 +16,7 @@ from cli.compose import Machine, Question
 from cli.crash import unforeseen
 from cli.holding import hold
 from cli.options import Choice
+from cli.preview import check_sound
 from cli.progress import View
 from cli.sources import Video
 from cli.stopping import Stoppable
@@ -166,6 +167,7 @@ class Batch:
         video.check()
         video_id, source = identify(machine.store, video.path, reading)
         mine = self.choice.for_video(video, self.question, machine, self.view.note)
+        check_sound(video.path, mine.profile)
         if job.out is not None:
             outputs.check_writable(job.out)
             outputs.check_own(job.out)

@@ -1,13 +1,17 @@
-"""How long a video is, said by a confined child process: ``python -m cli.preview PATH`` prints its milliseconds."""
+"""What a video is, said by a confined child process: ``python -m cli.preview PATH`` prints probe's facts as JSON."""
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from kadr.contracts.errors import KadrError, VideoUnreadable
+from kadr.contracts.profile import NormalProfile
+from kadr.craft.sounds import chosen_audio
 from kadr.settings import Settings
 
 TIMEOUT_S = 120
@@ -15,6 +19,18 @@ TIMEOUT_S = 120
 
 def duration_ms(path: Path) -> int:
     """The length of the video at ``path``. Raises VideoUnreadable with the child's own words."""
+    return int(facts(path)["duration_ms"])
+
+
+def check_sound(path: Path, profile: NormalProfile) -> None:
+    """Raises InvalidProfile, before anything runs, if ``profile`` wants to hear a stream that has no sound."""
+    pcm = profile.components.get("pcm")
+    if pcm is not None and pcm.params.get("audio_stream") is not None:
+        chosen_audio(facts(path), pcm.params["audio_stream"])
+
+
+def facts(path: Path) -> dict[str, Any]:
+    """What probe says of the video at ``path``. Raises VideoUnreadable with the child's own words."""
     command = [sys.executable, "-m", "cli.preview", str(path)]
     try:
         done = subprocess.run(
@@ -24,7 +40,8 @@ def duration_ms(path: Path) -> int:
         raise VideoUnreadable(f"{path} could not be read through in {TIMEOUT_S} s") from error
     if done.returncode != 0:
         raise VideoUnreadable(done.stderr.strip().rpartition("\n")[2] or _ended(path, done.returncode))
-    return int(done.stdout)
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said
 
 
 def _ended(path: Path, code: int) -> str:
@@ -43,7 +60,7 @@ def main() -> None:
 
     confine(memory_mb=Settings().media_memory_mb, cpu_s=TIMEOUT_S, file_mb=1)
     try:
-        print(probe_source(FileSource(Path(sys.argv[1]))).facts["duration_ms"])
+        print(json.dumps(probe_source(FileSource(Path(sys.argv[1]))).facts))
     except KadrError as error:
         sys.exit(str(error))
 

@@ -97,22 +97,19 @@ def _read(path: Path, what: Callable[[Mapping[str, Any]], T]) -> T:
 def _told(out: Path, request: Request) -> dict[str, Any]:
     """What the ``insights.json`` in ``out`` tells; nothing if that cannot be read."""
     with suppress(InvalidObject):
-        return _read(out / "insights.json", lambda i: {"found": found(i), "sound": sound(i, request.profile)})
+        return _read(out / "insights.json", lambda i: {"found": found(i), "sound": sound(i)})
     return {"found": {}, "sound": ""}
 
 
-def sound(insights: Mapping[str, Any], profile: Mapping[str, Any]) -> str:
+def sound(insights: Mapping[str, Any]) -> str:
     """Of several sounds, which was heard and how to choose; "" where there was no choice."""
     streams = insights["video"]["sound"]
-    pcm = profile["components"].get("pcm")
-    chosen = pcm["params"].get("audio_stream") if pcm else None
-    if pcm is None or len(streams) < 2 or chosen not in (None, *(s["index"] for s in streams)):
-        return ""
     named = {s["index"]: f"{s['index']} ({s['language'] or 'no language'})" for s in streams}
-    others = ", ".join(name for index, name in named.items() if index != chosen)
-    if chosen is None:
-        return f"the file's own choice of {others}; --audio-stream takes another"
-    return f"{named[chosen]}; there are also {others}"
+    heard = next((s["index"] for s in streams if s.get("heard")), None)
+    if heard is None or len(streams) < 2:
+        return ""
+    others = ", ".join(name for index, name in named.items() if index != heard)
+    return f"stream {named[heard]} was heard; --audio-stream takes another of {others}"
 
 
 def found(insights: Mapping[str, Any]) -> dict[str, int]:

@@ -9,7 +9,8 @@ from pydantic import Field
 from kadr.contracts.artifact import ArraySpec, Artifact, ArtifactSpec, Retention
 from kadr.contracts.component import Output, Params, Resources, Result, Source, Stage, Whole, component
 from kadr.contracts.media import AUDIO_RATE, SourceFile
-from kadr.media.pcm import Heard, chosen_audio, hear
+from kadr.craft.sounds import chosen_audio
+from kadr.media.pcm import Heard, hear
 
 PCM = ArtifactSpec(
     name="pcm",

@@ -16,6 +16,7 @@ class AudioStream(Value):
     channels: int
     language: str | None = None
     duration_ms: int | None = None
+    heard: bool = Field(default=False, description="What the run listened to.")
 
 
 class VideoStream(Value):

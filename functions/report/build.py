@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from functions.report import heard, meant, seen
@@ -27,6 +27,8 @@ from functions.report.sources import Sources
 from functions.report.summary import summary
 from functions.report.values import Item
 from kadr.contracts.component import Stage
+from kadr.contracts.errors import InvalidProfile
+from kadr.craft.sounds import chosen_audio
 
 
 def build(sources: Sources) -> Insights:
@@ -84,7 +86,7 @@ def _video(sources: Sources) -> Video:
         duration_ms=int(probe.value("duration_ms", 0)) or _last_ms(sources),
         size_bytes=probe.value("size_bytes"),
         picture=_picture(probe.value("video")),
-        sound=tuple(_stream(s) for s in probe.value("audio", [])),
+        sound=_sound(probe.value("audio", []), sources.run.manifest),
         chapters=tuple(
             Chapter(
                 start_ms=int(c["start_ms"]),
@@ -117,8 +119,22 @@ def _picture(facts: Mapping[str, Any] | None) -> VideoStream | None:
     )
 
 
-def _stream(facts: Mapping[str, Any]) -> AudioStream:
-    return AudioStream(**{name: facts[name] for name in AudioStream.model_fields if name in facts})
+def _sound(streams: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any]) -> tuple[AudioStream, ...]:
+    known = [{name: s[name] for name in AudioStream.model_fields if name in s} for s in streams]
+    heard = _heard(streams, manifest)
+    return tuple(AudioStream(**facts, heard=facts["index"] == heard) for facts in known)
+
+
+def _heard(streams: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any]) -> int | None:
+    """Index of the stream that was listened to, if any was."""
+    pcm = manifest["profile"].get("components", {}).get("pcm")
+    if pcm is None:
+        return None
+    try:
+        chosen = chosen_audio({"audio": streams}, pcm.get("params", {}).get("audio_stream"))
+    except InvalidProfile:
+        return None
+    return chosen["index"] if chosen else None
 
 
 def _run(sources: Sources) -> Run:

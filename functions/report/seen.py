@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ from functions.report.items import (
     TextTrack,
 )
 from functions.report.sources import Found, Sources, Span, at, score
+from kadr.contracts.profile import part_asked
 
 KINDS: tuple[Literal["start", "cut", "gradual"], ...] = ("start", "cut", "gradual")
 TAG_FLOOR = 0.1
@@ -131,11 +133,11 @@ def _emotions(names: list[str], values: np.ndarray) -> dict[str, float]:
 def tags(sources: Sources) -> tuple[Tag, ...]:
     found = sources["tags"]
     labels = found.strings("labels")
-    step = _step(found.array("t_ms"))
+    step, end_ms = _step(found.array("t_ms")), _asked_end_ms(sources)
     made = []
     for i, summary in enumerate(found.value("summary", [])):
         label = str(summary["label"])
-        spans = _tag_spans(found, labels.index(label) if label in labels else -1, step)
+        spans = _tag_spans(found, labels.index(label) if label in labels else -1, step, end_ms)
         first, seen = int(summary["first_ms"]), int(summary["ms"])
         spans = spans or [(first, first + seen)]
         made.append(
@@ -152,17 +154,21 @@ def tags(sources: Sources) -> tuple[Tag, ...]:
     return tuple(made)
 
 
-def _tag_spans(found: Found, label: int, step: int) -> list[Span]:
-    """Runs of sampled frames that show ``label`` among their best, as spans."""
+def _asked_end_ms(sources: Sources) -> int:
+    """Where the asked part of the video ends; endless when probe's facts are missing."""
+    duration_ms = int(sources["probe"].value("duration_ms", 0)) or sys.maxsize
+    return part_asked(sources.run.manifest.get("profile") or {}, duration_ms)[1]
+
+
+def _tag_spans(found: Found, label: int, step: int, end_ms: int) -> list[Span]:
+    """Runs of sampled frames that show ``label`` among their best, as spans: a frame stands for the time until the next one."""
     if label < 0 or not len(found.array("t_ms")):
         return []
     shown = ((found["top"] == label) & (found["top_score"] >= TAG_FLOOR)).any(axis=1)
     spans: list[Span] = []
-    for t in found["t_ms"][shown]:
-        if spans and t <= spans[-1][1]:
-            spans[-1] = (spans[-1][0], int(t) + step)
-        else:
-            spans.append((int(t), int(t) + step))
+    for t in map(int, found["t_ms"][shown]):
+        start = spans.pop()[0] if spans and t <= spans[-1][1] else t
+        spans.append((start, min(t + step, max(end_ms, t))))
     return spans
 
 

@@ -16,7 +16,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from kadr.contracts.errors import InvalidProfile, VideoUnreadable
+from kadr.contracts.errors import VideoUnreadable
 from kadr.contracts.media import AUDIO_RATE, SourceFile
 from kadr.media.blob import Blob
 from kadr.media.clock import Clock, credible_ms
@@ -48,30 +48,6 @@ class Heard:
     rate: int
     channels: int
     decode_errors: int
-
-
-def chosen_audio(probe: Mapping[str, Any], index: int | None) -> Mapping[str, Any] | None:
-    """The audio stream to hear: ``index`` as probe lists it, or the default one; None when there is no audio.
-
-    Raises InvalidProfile for an index that the video does not have.
-    """
-    streams = probe["audio"]
-    if index is None:
-        return max(streams, key=lambda s: (s["default"], -s["index"]), default=None)
-    found = [s for s in streams if s["index"] == index]
-    if not found:
-        known = ", ".join(map(_described, streams)) or "none"
-        raise InvalidProfile(
-            f"audio_stream is {index}, but the file's streams with sound are: {known}. "
-            "They are counted from 0 together with pictures and captions"
-        )
-    return found[0]  # type: ignore[no-any-return]
-
-
-def _described(stream: Mapping[str, Any]) -> str:
-    """``1 (eng, 2 channels)``: by these people tell sounds apart."""
-    channels = f"{stream['channels']} channel{'s' if stream['channels'] != 1 else ''}"
-    return f"{stream['index']} ({', '.join(filter(None, (stream.get('language'), channels)))})"
 
 
 def hear(

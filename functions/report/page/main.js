@@ -42,13 +42,20 @@ const Page = (() => {
     const facts = [
       NOTHING ? null : ['Length', asked.whole ? clock(video.duration_ms) : `${clock(SPAN, SPAN % 1000 >= 100)}: ${border(FROM)}–${border(TO)} of ${clock(video.duration_ms)}`],
       picture && ['Picture', `${picture.width} × ${picture.height}${picture.fps ? `, ${Number(picture.fps.toFixed(2))} fps` : ''}, ${picture.codec}${picture.hdr ? ', HDR' : ''}`],
-      video.sound.length && ['Sound', `${video.sound[0].codec}, ${counted(video.sound[0].channels, 'channel')}${video.sound.length > 1 ? `, ${video.sound.length} streams` : ''}`],
+      video.sound.length && ['Sound', soundOf(video.sound)],
       video.size_bytes && ['File', `${container()}${bytes(video.size_bytes)}`],
       ['Analysed', new Date(FOUND.run.created_ms).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' })],
     ];
     $('facts').append(...facts.filter(Boolean).map(([k, v]) => make('div', {}, make('dt', {}, k), make('dd', {}, v))));
     const told = new Set(FOUND.missing.map((m) => m.reason));
     for (const warning of video.warnings.filter((w) => !told.has(w))) $('facts').append(make('div', { class: 'warning' }, make('dt', {}, 'Note'), make('dd', {}, upper(warning))));
+  }
+
+  // What was listened to; of several, which.
+  function soundOf(streams) {
+    const one = streams.find((s) => s.heard) || streams[0];
+    const which = streams.length < 2 ? '' : one.heard ? `; stream ${one.index} of ${streams.length} with sound was heard` : `; ${streams.length} streams`;
+    return `${one.codec}, ${counted(one.channels, 'channel')}${one.language ? `, ${one.language}` : ''}${which}`;
   }
 
   // FFmpeg names all that one reader reads, "mov,mp4,m4a,…"; the file's own ending says which of them it is.

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from cli import preview
-from kadr.contracts.errors import VideoUnreadable
+from cli.compose import Machine
+from cli.options import Choice
+from kadr.contracts.errors import InvalidProfile, VideoUnreadable
+from kadr.contracts.profile import NormalProfile
 from tests.media_files import numbered, write_video
 
 
@@ -26,6 +29,19 @@ def test_what_is_no_video_has_the_childs_own_words(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no video at all\n" * 9)
     with pytest.raises(VideoUnreadable, match="This is text, not a video"):
         preview.duration_ms(tmp_path / "text.mp4")
+
+
+def test_a_sound_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    write_video(tmp_path / "v.mkv", numbered(25), tone_s=1.0)
+
+    def asked(stream: int | None) -> NormalProfile:
+        settings = {} if stream is None else {"pcm": {"audio_stream": stream}}
+        return Machine().question(Choice("fast", settings, ("loudness",)).profile()).profile
+
+    preview.check_sound(tmp_path / "v.mkv", asked(1))
+    preview.check_sound(tmp_path / "nowhere.mkv", asked(None))  # not even opened
+    with pytest.raises(InvalidProfile, match=r"no sound in stream 9 of the file, but in 1 \("):
+        preview.check_sound(tmp_path / "v.mkv", asked(9))
 
 
 def test_a_video_that_takes_too_long_is_unreadable(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,17 +76,12 @@ def test_an_error_names_its_video_once() -> None:
     assert about("v.mp4", "cannot read it") == "v.mp4: cannot read it"
 
 
-@pytest.mark.parametrize(
-    ("chosen", "text"),
-    [
-        (None, "the file's own choice of 1 (eng), 3 (no language); --audio-stream takes another"),
-        (3, "3 (no language); there are also 1 (eng)"),
-        (0, ""),
-    ],
-)
-def test_of_several_sounds_it_is_said_which_was_heard(chosen: int | None, text: str) -> None:
-    streams = [{"index": 1, "language": "eng"}, {"index": 3, "language": None}]
-    profile = {"components": {"pcm": {"params": {"audio_stream": chosen}}}}
-    assert sound({"video": {"sound": streams}}, profile) == text
-    assert sound({"video": {"sound": streams[:1]}}, profile) == ""
-    assert sound({"video": {"sound": streams}}, {"components": {}}) == ""
+def test_of_several_sounds_it_is_said_which_was_heard() -> None:
+    one, other = (
+        {"index": 1, "language": "eng", "heard": True},
+        {"index": 3, "language": None, "heard": False},
+    )
+    said = sound({"video": {"sound": [one, other]}})
+    assert said == "stream 1 (eng) was heard; --audio-stream takes another of 3 (no language)"
+    assert sound({"video": {"sound": [one]}}) == ""
+    assert sound({"video": {"sound": [other, other]}}) == ""  # nothing was listened to

@@ -15,8 +15,8 @@ import pytest
 from functions.pcm.component import LEVELS, PCM, PcmParams, pcm
 from kadr.contracts.artifact import Artifact
 from kadr.contracts.errors import InvalidProfile, VideoUnreadable
+from kadr.craft.sounds import chosen_audio
 from kadr.media.audio import PcmStream
-from kadr.media.pcm import chosen_audio
 from kadr.media.source import FileSource
 from tests.fuzz.seeds import Recipe, labelled, made
 from tests.media_files import numbered, probed, write_video
@@ -98,7 +98,8 @@ def test_no_audio(tmp_path: Path) -> None:
 
 def test_an_audio_stream_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(
-        InvalidProfile, match=r"audio_stream is 7.*are: 1 \(2 channels\)\. They are counted from 0"
+        InvalidProfile,
+        match=r"no sound in stream 7 of the file, but in 1 \(2 channels\) \(streams are counted",
     ):
         heard(write_video(tmp_path / "v.mkv", numbered(10), tone_s=0.2), audio_stream=7)
 
@@ -108,7 +109,7 @@ def test_what_could_be_heard_instead_is_listed_with_language_and_channels() -> N
         {"index": 1, "default": True, "language": "eng", "channels": 6},
         {"index": 3, "default": False, "language": None, "channels": 1},
     ]
-    with pytest.raises(InvalidProfile, match=r"are: 1 \(eng, 6 channels\), 3 \(1 channel\)\."):
+    with pytest.raises(InvalidProfile, match=r"but in 1 \(eng, 6 channels\), 3 \(1 channel\) "):
         chosen_audio({"audio": streams}, 0)
 
 
