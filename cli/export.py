@@ -18,6 +18,7 @@ from cli.compose import Machine
 from cli.runs import Named, find
 from cli.show import Seen, next_step
 from cli.text import printable
+from cli.tracker import exactly
 from exports.formats import FORMATS
 from exports.source import Exported, Options, Source
 from kadr.contracts.artifact import Artifact
@@ -80,6 +81,7 @@ def command(
     machine = Machine()
     notes: list[str] = []
     source = _source(machine, find(machine.store, run), notes)
+    notes += covers(source.found)
     made = [FORMATS[name].export(source, Options(what, speakers, width)) for name in wanted]
     notes += [note for exported in made for note in exported.notes]
     for note in dict.fromkeys(notes):
@@ -126,6 +128,20 @@ def _insights(path: Path) -> Mapping[str, Any]:
     except (OSError, ValueError, KeyError) as error:
         raise InvalidObject(f"{path} cannot be read: {type(error).__name__}: {error}") from error
     return found
+
+
+def covers(insights: Mapping[str, Any]) -> list[str]:
+    """A line for a run that was asked about a part of the video, or less than its profile asks."""
+    asked = insights.get("asked") or {"whole": True, "narrowed": False}
+    said = []
+    if not asked["whole"]:
+        start, end, whole = map(
+            exactly, (asked["start_ms"], asked["end_ms"], insights["video"]["duration_ms"])
+        )
+        said.append(f"covers only {start}–{end} of {whole}")
+    if asked["narrowed"]:
+        said.append(f"looked only for {', '.join(asked['looked_for']) or 'what no profile looks for'}")
+    return [f"the run {' and '.join(said)}"] if said else []
 
 
 @dataclass

@@ -62,7 +62,9 @@ def _captions(source: Source, _: bool) -> Track:
     """The file's own lines, broken as they were."""
     lines = ((c, (plain(line) for line in c["text"].splitlines())) for c in source.found["captions"])
     found = _spans((c, tuple(line for line in own if line)) for c, own in lines)
-    return Track("captions", found, "" if found else "the file has no captions of its own")
+    why = source.why_empty("captions")
+    none = f"the file's own captions were not read{why}" if why else "the file has no captions of its own"
+    return Track("captions", found, "" if found else none)
 
 
 def _chapters(source: Source, _: bool) -> Track:

@@ -84,7 +84,10 @@ def test_an_open_file_is_written_into_and_nothing_else_said(shared_kadr: Kadr, r
 def test_what_was_not_looked_for_is_empty_and_says_so(shared_kadr: Kadr, reading: Path) -> None:
     said = shared_kadr("export", reading, "--format", "srt", "--what", "text")
     assert (said.code, said.out) == (0, "")
-    assert said.err == "note: srt text: no text was read on screen: the run was not asked for ocr\n"
+    assert said.err.splitlines() == [
+        "note: the run looked only for speech, speakers",
+        "note: srt text: no text was read on screen: the run was not asked for ocr",
+    ]
 
 
 def test_what_cannot_be_is_refused_with_what_can(shared_kadr: Kadr, reading: Path, tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import json
 import jsonschema
 import pytest
 
-from cli.export import stem
+from cli.export import covers, stem
 from tests.unit.exports.runs import exported, source
-from tests.unit.functions.report_fixture import complete
+from tests.unit.functions.report_fixture import complete, part
 
 
 def test_insights_come_byte_for_byte_with_the_schema_that_they_follow() -> None:
@@ -26,6 +26,13 @@ def test_the_page_is_the_reports_own() -> None:
     made = exported("html", run)
     assert made.files == {".html": run.file("report.html")}
     assert "elsewhere it shows the stored pictures" in made.notes[0]
+
+
+def test_a_run_about_less_than_all_says_what_it_covers() -> None:
+    assert covers(source(complete()).found) == []
+    assert covers(source(part(30_000, 65_000)).found) == [
+        "the run covers only 00:30–01:05 of 01:32 and looked only for shots, speech, the file's own captions"
+    ]
 
 
 @pytest.mark.parametrize(

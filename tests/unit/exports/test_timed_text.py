@@ -18,7 +18,16 @@ from hypothesis import strategies as st
 from exports.srt import JOINER
 from kadr.craft.captions import COLUMNS, plain, width
 from tests.unit.exports.runs import body, exported, segment, source, spoken
-from tests.unit.functions.report_fixture import complete, empty, hostile, partial, sightless, silent
+from tests.unit.functions.report_fixture import (
+    MemoryRun,
+    complete,
+    empty,
+    hostile,
+    part,
+    partial,
+    sightless,
+    silent,
+)
 
 NASTY = (
     "-->", "00:00:01.000 --> 00:00:02.000", "00:00:01,000 00:00:02,000", "a\n\nb", "\x00\x1b[31m", "<i>x</i>", "</v>", "&amp;",
@@ -161,6 +170,14 @@ def test_several_tracks_are_several_files() -> None:
     assert (list(made.files), made.alone) == ([".speech.srt", ".chapters.srt"], None)
 
 
+def unasked() -> MemoryRun:
+    """As of ``--only speech,shots``."""
+    run = part()
+    run.manifest["components"].pop("captions")
+    run.artifacts.pop("captions")
+    return run
+
+
 @pytest.mark.parametrize(
     ("run", "track", "says"),
     [
@@ -169,6 +186,7 @@ def test_several_tracks_are_several_files() -> None:
         (partial, "text", "no text was read on screen: The process that ran the component ended"),
         (empty, "chapters", "no scenes were found"),
         (complete, "captions", "the file has no captions of its own"),
+        (unasked, "captions", "the file's own captions were not read: the run was not asked for captions"),
     ],
 )
 def test_what_is_not_there_is_an_empty_file_that_says_why(run: Any, track: str, says: str) -> None:
