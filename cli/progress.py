@@ -6,7 +6,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +19,8 @@ from kadr.pipeline.catalogue import Catalogue
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+SILENCE_S = 20.0
+"""After so long without a word, lines say what goes on."""
 WAITING_SHOWN = 3
 """Rows of runs that have not begun: the others are counted."""
 
@@ -120,9 +122,11 @@ class JsonLines:
 
 
 class Lines:
-    """A line for each thing that ends: for logs and pipes."""
+    """A line for each thing that ends, and now and then for what goes on: for logs and pipes."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said = clock()
         self._titles: dict[str, str] = {}
         self._trackers: dict[str, Tracker] = {}
         self._hashed: set[str] = set()
@@ -133,6 +137,7 @@ class Lines:
     def __exit__(self, *_: object) -> None: ...
 
     def note(self, text: str) -> None:
+        self._said = self._clock()
         print(printable(text), file=sys.stderr, flush=True)
 
     def expect(self, videos: int, left: int, size: int) -> None: ...
@@ -144,10 +149,7 @@ class Lines:
 
     def begin(self, admitted: Admitted, title: str, catalogue: Catalogue) -> None:
         run_id = admitted.request.run_id
-        if run_id in self._titles:
-            self.note(f"{title}: the same video as {self._titles[run_id]}")
-            return
-        self._titles[run_id] = title
+        self._titles[run_id] = title  # another name of a run follows when the run has ended
         self._trackers[run_id] = Tracker(admitted.request.graph, catalogue)
         self.note(f"{title}: run {run_id} ({admitted.how})")
 
@@ -162,6 +164,8 @@ class Lines:
             self.note(f"{title}: {100 * tracker.fraction:3.0f} %  {event['event']:12} {what}  {said}")
         if event["event"] == "run.done":
             self.note(f"{title}: {event['status']}")
+        elif self._clock() - self._said >= SILENCE_S:
+            self.note(f"{title}: {100 * tracker.fraction:3.0f} %  at work on    {_doing(tracker)}")
 
     def failed(self, title: str, error: KadrError) -> None:
         self.note(about(title, str(error)))

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -90,17 +91,25 @@ def test_one_video_has_no_row_for_all(videos: Path, tmp_path: Path) -> None:
     assert "0.mp4: complete (4 computed, 0 cached)" in lines
 
 
-def test_lines_of_copies_keep_the_first_name(capsys: pytest.CaptureFixture[str]) -> None:
+def lines_of(clock: Callable[[], float]) -> tuple[Lines, str]:
+    """Lines with one run begun, and its id."""
     machine = Machine(Settings())
     question = machine.question(Choice("fast", only=("shots",)).profile())
     source = SourceRef("/a.mp4", 1, 1)
     request = draft(Asked(Path("/a.mp4"), question.profile, question.graph, {}), "0" * 64, source)
-    lines = Lines()
-    for title in ("a.mp4", "copy.mp4"):
-        lines.begin(Admitted(request, source, "new", False, False), title, machine.catalogue)
-    lines.event({"event": "run.done", "run_id": request.run_id, "status": "complete"})
-    assert capsys.readouterr().err.splitlines() == [
-        f"a.mp4: run {request.run_id} (new)",
-        "copy.mp4: the same video as a.mp4",
-        "a.mp4: complete",
-    ]
+    lines = Lines(clock)
+    lines.begin(Admitted(request, source, "new", False, False), "a.mp4", machine.catalogue)
+    return lines, request.run_id
+
+
+def test_lines_say_now_and_then_what_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    now_s = [0.0]
+    lines, run_id = lines_of(lambda: now_s[0])
+    facts = {"run_id": run_id, "task": "shots", "component": "shots", "chunk": [60_000, 120_000]}
+    lines.event({"event": "task.started", **facts})
+    for second in range(1, 46):
+        now_s[0] = float(second)
+        lines.event({"event": "task.progress", **facts, "fraction": second / 100})
+    said = capsys.readouterr().err.splitlines()[1:]
+    assert len(said) == 2
+    assert all("at work on" in line and "shots at 01:00" in line for line in said)
