@@ -24,7 +24,7 @@ class ReportParams(Params):
 
 @component(
     "report",
-    version=2,
+    version=3,
     stage=Stage.RENDER,
     scope=ClosedRun(),
     reads=(),

@@ -48,8 +48,10 @@ def merge_tags(parts: Sequence[Part], params: TagsParams) -> Artifact:
     arrays = {name: np.concatenate([part.artifact[name] for part in parts]) for name in TAGS.arrays}
     facts = parts[0].artifact.payload
     rule = Rule(params.min_score, params.smooth_ms, params.limit)
-    labels, step_ms = list(facts["labels"]), int(facts["step_ms"])
-    summary = summarise(arrays["t_ms"], arrays["top"], arrays["top_score"], labels, step_ms, rule)
+    lasts_ms = np.minimum(int(facts["step_ms"]), parts[-1].chunk.end_ms - arrays["t_ms"])
+    summary = summarise(
+        arrays["t_ms"], arrays["top"], arrays["top_score"], list(facts["labels"]), lasts_ms, rule
+    )
     return Artifact(arrays, {**facts, "summary": summary})
 
 
@@ -63,6 +65,7 @@ def merge_tags(parts: Sequence[Part], params: TagsParams) -> Artifact:
     models=[MODEL],
     needs=Resources(cpu=1, memory_mb=300, seconds_per_minute=0.5),
     merge=merge_tags,
+    merge_version=2,
     merge_params=("min_score", "smooth_ms", "limit"),
 )
 def tags(frames: FrameStream, params: TagsParams, models: Models) -> Artifact:

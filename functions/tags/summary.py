@@ -26,13 +26,18 @@ def smoothed(t_ms: np.ndarray, values: np.ndarray, window_ms: int) -> np.ndarray
 
 
 def summarise(
-    t_ms: np.ndarray, top: np.ndarray, top_score: np.ndarray, labels: list[str], step_ms: int, rule: Rule
+    t_ms: np.ndarray,
+    top: np.ndarray,
+    top_score: np.ndarray,
+    labels: list[str],
+    lasts_ms: np.ndarray,
+    rule: Rule,
 ) -> list[dict[str, Any]]:
     """Labels that the video shows, those of the most evidence (score × time) first.
 
     A frame shows a label that is among its best five and whose smoothed probability reaches ``rule.min_score``; outside
-    the best five a label's probability counts as 0. A row's score is the mean over the frames that show it. Classes
-    that share a name (two are called "missile") are one label.
+    the best five a label's probability counts as 0. A row's score is the mean over the frames that show it, its time the
+    sum of how long each of them lasts (``lasts_ms`` [F]). Classes that share a name (two are called "missile") are one label.
     """
     numbers = {name: i for i, name in reversed(list(enumerate(labels)))}
     same = np.array([numbers[name] for name in labels], dtype=np.int32)
@@ -42,11 +47,11 @@ def summarise(
         score = np.where(found == label, top_score, 0).sum(axis=1, dtype=np.float64)
         shown = (score > 0) & (smoothed(t_ms, score, rule.smooth_ms) >= rule.min_score)
         if shown.any():
-            rows.append(_row(labels[label], score[shown], t_ms[shown], step_ms))
+            rows.append(_row(labels[label], score[shown], t_ms[shown], lasts_ms[shown]))
     rows.sort(key=lambda row: (-row["score"] * row["ms"], row["label"]))
     return rows[: rule.limit]
 
 
-def _row(label: str, score: np.ndarray, t_ms: np.ndarray, step_ms: int) -> dict[str, Any]:
+def _row(label: str, score: np.ndarray, t_ms: np.ndarray, lasts_ms: np.ndarray) -> dict[str, Any]:
     mean = round(float(score.mean()), 4)
-    return {"label": label, "score": mean, "first_ms": int(t_ms[0]), "ms": len(t_ms) * step_ms}
+    return {"label": label, "score": mean, "first_ms": int(t_ms[0]), "ms": int(lasts_ms.sum())}

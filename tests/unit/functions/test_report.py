@@ -244,6 +244,16 @@ def test_a_cancelled_run_says_that_it_was_stopped() -> None:
     )
 
 
+def test_no_tag_lasts_longer_than_the_video() -> None:
+    found = insights(complete(30_400))
+    assert (
+        max(end for tag in found["tags"] for _, end in tag["spans"])
+        == found["video"]["duration_ms"]
+        == 30_400
+    )
+    assert all(tag["end_ms"] <= 30_400 for tag in found["tags"])
+
+
 def test_a_run_over_a_part_of_the_video_says_so_and_speaks_of_that_part() -> None:
     found = insights(part())
     asked = found["asked"]

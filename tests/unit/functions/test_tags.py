@@ -105,6 +105,12 @@ def test_a_letterboxed_picture_keeps_its_shape() -> None:
     assert (square[:80] == 127).all()
 
 
+def test_the_last_frame_lasts_until_the_video_ends(models: Models) -> None:
+    frames, start = reel_frames(*CAT_AND_CUP), CAT_AND_CUP[0]
+    found = merged(part(frames, models, start, 20_500))
+    assert {row["label"]: row["ms"] for row in found.payload["summary"]}["Egyptian Mau"] == 2500
+
+
 # --- the summary, without a model ---
 
 LABELS = ["cat", "cup", "crane", "crane"]
@@ -114,7 +120,7 @@ def summary(top: list[int], scores: list[float], **rule: float) -> list[dict[str
     chosen = Rule(rule.get("min_score", 0.2), int(rule.get("smooth_ms", 3000)), int(rule.get("limit", 20)))
     t_ms = np.arange(len(top), dtype=np.int64) * 1000
     best, score = np.array(top).reshape(-1, 1), np.array(scores).reshape(-1, 1)
-    return summarise(t_ms, best, score, LABELS, 1000, chosen)
+    return summarise(t_ms, best, score, LABELS, np.full(len(top), 1000), chosen)
 
 
 def test_one_uncertain_frame_is_no_tag_but_a_lasting_one_is() -> None:
