@@ -18,8 +18,9 @@ from cli import outputs
 from cli.analyze import EXIT_FAILED, exit_code
 from cli.batch import Batch, Job
 from cli.compose import Machine, Question
+from cli.measured import Costs
 from cli.options import Choice, profile_options
-from cli.plan import CREDIT_SECONDS, interval, measured_costs, plan_of
+from cli.plan import CREDIT_SECONDS, interval, plan_of
 from cli.progress import Bars, JsonLines, Lines, OneAtATime, View
 from cli.runs import requests
 from cli.sources import Video, path_of, shown
@@ -128,7 +129,7 @@ def _candidates(
     runs: dict[str, list[Request]] = {}
     for request in requests(machine.store):
         runs.setdefault(request.source, []).append(request)
-    costs = measured_costs(machine.store)
+    costs = Costs.measured(machine.store)
     for of_file in sorted(runs.values(), key=lambda found: found[0].source_name):
         newest_first = sorted(of_file, key=lambda r: (r.created_ms, r.run_id), reverse=True)
         video_id = newest_first[0].video_id  # other bytes that the file once had are not asked about again
@@ -148,7 +149,7 @@ def _candidates(
         yield candidate
 
 
-def _plan(machine: Machine, candidate: Candidate, costs: dict[str, float]) -> dict[str, Any]:
+def _plan(machine: Machine, candidate: Candidate, costs: Costs) -> dict[str, Any]:
     """Raises VideoChanged if the file is not what the run before looked at, and KadrErrors of the video."""
     plan = plan_of(machine, candidate.question, candidate.video, False, costs)
     if plan["video_id"] != candidate.before.video_id:

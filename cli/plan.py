@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import click
 
 from cli.compose import Machine, Question
+from cli.measured import Costs
 from cli.options import Choice, given, profile_options
 from cli.preview import duration_ms
 from cli.sources import Video, resolve
@@ -19,11 +19,9 @@ from cli.tables import console
 from cli.text import about, printable
 from cli.tracker import exactly
 from kadr.contracts.errors import InvalidObject, InvalidProfile, KadrError, ObjectMissing
-from kadr.contracts.manifest import Manifest
 from kadr.contracts.profile import NormalProfile, part_asked
-from kadr.contracts.run import RunStatus
 from kadr.pipeline.admission import Admitted, Asked, draft, find, identify, load_objects
-from kadr.pipeline.plan import Played, Row, newest, play, rounded, rows
+from kadr.pipeline.plan import Played, Row, play, rounded, rows
 from kadr.pipeline.spec import SourceRef
 from kadr.storage import layout
 from kadr.storage.files import FileStore
@@ -31,8 +29,6 @@ from kadr.storage.results import ResultId, read_header
 
 CREDIT_SECONDS = 60
 """One credit is a minute of computing on one core of this machine."""
-LOOKED_AT = 20
-"""Manifests read, at most, to learn what components cost on this machine."""
 
 
 @click.command("plan")
@@ -46,7 +42,7 @@ def command(videos: Sequence[str], choice: Choice, refresh: bool, as_json: bool)
     profile = choice.profile()
     question = machine.question(profile)
     machine.check_store()
-    costs = measured_costs(machine.store)
+    costs = Costs.measured(machine.store)
     failed = False
     found = resolve(videos, machine.fetcher(profile, _note))
     choice.check(found)
@@ -69,7 +65,7 @@ def _note(text: str) -> None:
 
 
 def plan_of(
-    machine: Machine, question: Question, video: Video, refresh: bool, costs: dict[str, float]
+    machine: Machine, question: Question, video: Video, refresh: bool, costs: Costs
 ) -> dict[str, Any]:
     """What asking ``question`` about one video would find and cost, as plain data. Raises KadrErrors of the video."""
     video_id, source = identify(machine.store, video.path, lambda _: None)
@@ -78,7 +74,9 @@ def plan_of(
     played = _played(machine.store, asked, video_id, source, answer)
     duration = _duration_ms(machine.store, played, video_id, video)
     start, end = _part(question.profile, duration)
-    listed = rows(machine.store, machine.catalogue, played, end - start, costs)
+    graph, wanted = played.state.graph, question.profile.hashed()["components"]
+    each = costs.of(video_id, (start, end), graph, wanted, machine.catalogue)
+    listed = rows(machine.store, machine.catalogue, played, end - start, each)
     if answer is not None and answer.finished:
         listed = [Row(r.component, r.stage, hits=r.hits or 1) for r in listed]
     low, high = sum(r.seconds_low for r in listed), sum(r.seconds_high for r in listed)
@@ -127,31 +125,6 @@ def _duration_ms(store: FileStore, played: Played, video_id: str, video: Video) 
         except (ObjectMissing, InvalidObject, KeyError, TypeError, ValueError):
             pass
     return duration_ms(video.path)
-
-
-def measured_costs(store: FileStore) -> dict[str, float]:
-    """Seconds of computing for a minute of media, by component, from this machine's newest manifests."""
-    names = [n for n in store.list(layout.runs_prefix(layout.LOCAL_OWNER)) if n.endswith("/manifest.json")]
-    seconds: dict[str, float] = defaultdict(float)
-    minutes: dict[str, float] = defaultdict(float)
-    for name in newest(store, names, LOOKED_AT):
-        try:
-            manifest = Manifest.model_validate_json(store.get(name))
-        except (ValueError, ObjectMissing, InvalidObject):
-            continue
-        if manifest.status is not RunStatus.CANCELLED:
-            _measure(manifest, seconds, minutes)
-    return {c: seconds[c] / minutes[c] for c in minutes if minutes[c] > 0}
-
-
-def _measure(manifest: Manifest, seconds: dict[str, float], minutes: dict[str, float]) -> None:
-    """Only components of which every task was computed: their time over the time they cover."""
-    spans = [r.chunks() for e in manifest.records if (r := e.record) and r.task == "probe"]
-    length = sum(c.end_ms - c.start_ms for c in spans[0]) / 60_000 if spans else 0.0
-    for component, summary in manifest.components.items():
-        if length and summary.computed == summary.tasks and summary.state == "succeeded":
-            seconds[component] += summary.seconds
-            minutes[component] += length
 
 
 def _print(plan: dict[str, Any]) -> None:

@@ -28,6 +28,8 @@ ABSENT = "absent"
 EXPIRED = "its payload has expired"
 UNKNOWN = "f" * 64
 """Stands for the digest of an output that is not there."""
+Costs = Mapping[str, tuple[float, float]]
+"""The least and the most seconds of computing that a minute of media takes, by component."""
 COMPARED = 200
 """Stored results that a miss is compared with, at most, to say what changed."""
 
@@ -36,8 +38,8 @@ COMPARED = 200
 class Row:
     """What would become of one component. ``why``: for misses the fields that changed, for the rest what they wait for.
 
-    ``seconds_low``: in proportion to the outputs that tasks still have to make, what is not known yet left out;
-    ``seconds_high``: as if each made all of its outputs, what is not known yet included.
+    ``seconds_low``: at the least cost, in proportion to the outputs that tasks still have to make, what is not known yet left
+    out; ``seconds_high``: at the most, as if each made all of its outputs, what is not known yet included.
     """
 
     component: str
@@ -125,9 +127,9 @@ def rows(
     catalogue: Catalogue,
     played: Played,
     duration_ms: int,
-    costs: Mapping[str, float],
+    costs: Costs,
 ) -> list[Row]:
-    """One row a component, in the run's order. ``costs``: seconds of computing for a minute of media, as measured."""
+    """One row a component, in the run's order. What ``costs`` does not know costs what it declares."""
     state, waiting = played.state, [t for t in played.state.tasks.values() if _hangs(t)]
     again = remade(store, played.owner, state, played.missing, waiting)
     return [
@@ -143,7 +145,7 @@ def _row(
     again: Remade,
     component: str,
     duration_ms: int,
-    costs: Mapping[str, float],
+    costs: Costs,
 ) -> Row:
     state, entry = played.state, catalogue.components[component]
     tasks = state.of(component)
@@ -151,11 +153,12 @@ def _row(
     expired, perhaps = ([t for t in tasks if t.name in names] for names in (again.sure, again.perhaps))
     waiting = [t for t in tasks if _hangs(t)]
     depends = bool(waiting) or component in state.unplanned
-    cost = costs.get(component, entry.resources.cost(state.graph.node(component).models)) / 60_000
+    declared = entry.resources.cost(state.graph.node(component).models)
+    least, most = (cost / 60_000 for cost in costs.get(component, (declared, declared)))
     outputs = len(state.graph.node(component).outputs)
-    whole = sum(_media_ms(spec, duration_ms) for spec in missing) * cost
-    share = sum(_media_ms(spec, duration_ms) * len(spec.wanted) / outputs for spec in missing) * cost
-    once_more, at_most = (sum(_media_ms(t, duration_ms) for t in of) * cost for of in (expired, perhaps))
+    whole = sum(_media_ms(spec, duration_ms) for spec in missing)
+    share = sum(_media_ms(spec, duration_ms) * len(spec.wanted) / outputs for spec in missing)
+    once_more, at_most = (sum(_media_ms(t, duration_ms) for t in of) for of in (expired, perhaps))
     whole_ms = duration_ms if component in state.unplanned or not any(t.chunk for t in tasks) else 0
     open_ms = whole_ms or sum(t.chunk.end_ms - t.chunk.start_ms for t in waiting if t.chunk)
     why = _why_missing(store, state, missing) if missing else ()
@@ -171,8 +174,8 @@ def _row(
         misses=sum(t.name in computed for t in tasks),
         depends=depends or bool(perhaps),
         why=why,
-        seconds_low=rounded(share + once_more),
-        seconds_high=rounded(whole + once_more + at_most + (open_ms * cost if depends else 0.0)),
+        seconds_low=rounded((share + once_more) * least),
+        seconds_high=rounded((whole + once_more + at_most + (open_ms if depends else 0)) * most),
     )
 
 

@@ -30,7 +30,7 @@ def asked(*only: str) -> Request:
 
 
 def row(store: FileStore, request: Request, component: str) -> Row:
-    made = rows(store, MACHINE.catalogue, play(store, request, SOURCE), 60_000, {component: 30.0})
+    made = rows(store, MACHINE.catalogue, play(store, request, SOURCE), 60_000, {component: (30.0, 30.0)})
     return next(r for r in made if r.component == component)
 
 
