@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cli import damage
 from cli.tables import console
 from cli.text import number, printable
 from cli.tracker import exactly
@@ -72,7 +73,7 @@ def _row(job: Job) -> dict[str, Any]:
         **_told(job.out, manifest.request),
         "missing": {n: c.reason for n, c in summaries.items() if c.state in ("failed", "blocked", "partial")},
         "blocked": [n for n, c in summaries.items() if c.state == "blocked"],
-        "warnings": list(dict.fromkeys(w for c in summaries.values() for w in c.warnings)),
+        "warnings": damage.warnings(summaries),
         "report": str(job.out / "report.html"),
         "insights": str(job.out / "insights.json"),
         "captions": str(job.out / "captions.vtt"),
@@ -168,7 +169,7 @@ def _print(row: Mapping[str, Any]) -> None:
         "took": f"{row['seconds']:.1f} s{speed}; {row['tasks']['computed']} of {number(row['tasks']['in_all'], 'task')} computed",
         **{name: reason for name, reason in row["missing"].items() if name not in row["blocked"]},
         **({"not done": _not_done(row["blocked"])} if row["blocked"] else {}),
-        **({"damaged": "; ".join(row["warnings"])} if row["warnings"] else {}),
+        **({damage.DAMAGED: damage.in_words(row["warnings"])} if row["warnings"] else {}),
         "report": row["report"],
         "data": f"{row['insights']}, {row['captions']}",
         "run": row["run_id"],
