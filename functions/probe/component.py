@@ -43,7 +43,7 @@ class ProbeParams(Params):
 
 @component(
     "probe",
-    version=4,
+    version=5,
     stage=Stage.SEGMENTER,
     scope=Whole(),
     reads=Source(),

@@ -12,6 +12,7 @@ from av.packet import Packet
 
 from kadr.media.clock import Clock
 from kadr.media.joins import Join, Pieces
+from kadr.media.pace import Pace
 from kadr.media.source import packets
 
 _KEY_DISTANCE_MS = 250
@@ -34,6 +35,8 @@ class StreamExtent:
     last_us: int = 0
     end_us: int = 0
     pieces: Pieces = field(default_factory=Pieces)
+    pace: Pace | None = None
+    """Of pictures."""
 
     def add(self, packet: Packet[Any]) -> int | None:
         """Count ``packet`` and return its time in microseconds, if it has a credible one."""
@@ -52,11 +55,15 @@ class StreamExtent:
         self.first_us = us if self.first_us is None else min(self.first_us, us)
         self.last_us = max(self.last_us, us)
         self.end_us = max(self.end_us, min(us + length, self.longest_us))
+        if self.pace:
+            self.pace.add(us)
         return us
 
     @property
     def fps(self) -> float | None:
-        """Mean number of frames a second."""
+        """Frames a second: of pictures that follow each other evenly, but for a few, their rate; else the mean."""
+        if self.pace and (even := self.pace.fps):
+            return even
         span = self.last_us - (self.first_us or 0)
         return (self.packets - 1) * 1e6 / span if self.packets > 1 and span > 0 else None
 
@@ -100,7 +107,11 @@ def scan(
     streams = [s for s in container.streams if s.index == video or s.index in audio]
     index = SampleIndex(
         {
-            s.index: StreamExtent(Clock(s.time_base, origin_us), longest_ms * 1000)
+            s.index: StreamExtent(
+                Clock(s.time_base, origin_us),
+                longest_ms * 1000,
+                pace=Pace(float(s.time_base * 1_000_000)) if s.index == video else None,
+            )
             for s in streams
             if s.time_base
         },
