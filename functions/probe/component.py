@@ -43,7 +43,7 @@ class ProbeParams(Params):
 
 @component(
     "probe",
-    version=5,
+    version=6,
     stage=Stage.SEGMENTER,
     scope=Whole(),
     reads=Source(),

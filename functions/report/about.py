@@ -25,6 +25,9 @@ class VideoStream(Value):
     height: int
     rotation: int = 0
     fps: float | None = None
+    fps_varies: bool = Field(
+        default=False, description="Pictures follow each other unevenly: fps is their mean."
+    )
     frames: int | None = None
     hdr: bool = False
 

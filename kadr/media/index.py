@@ -62,8 +62,15 @@ class StreamExtent:
     @property
     def fps(self) -> float | None:
         """Frames a second: of pictures that follow each other evenly, but for a few, their rate; else the mean."""
-        if self.pace and (even := self.pace.fps):
-            return even
+        return (self.pace.fps if self.pace else None) or self._mean_fps
+
+    @property
+    def fps_varies(self) -> bool:
+        """Whether ``fps`` is but the mean."""
+        return self._mean_fps is not None and (self.pace is None or self.pace.fps is None)
+
+    @property
+    def _mean_fps(self) -> float | None:
         span = self.last_us - (self.first_us or 0)
         return (self.packets - 1) * 1e6 / span if self.packets > 1 and span > 0 else None
 

@@ -210,6 +210,7 @@ def _video_facts(
         "orientation": orientation,
         "rotation": rotation_of(orientation),
         "fps": round(fps, 3),
+        "fps_varies": extent.fps_varies,
         "frames": extent.packets,
         "pix_fmt": first.format.name if first else video.pix_fmt,
         "hdr": transfer in _HDR_TRANSFERS,

@@ -41,7 +41,7 @@ const Page = (() => {
     const picture = video.picture;
     const facts = [
       NOTHING ? null : ['Length', asked.whole ? clock(video.duration_ms) : `${clock(SPAN, SPAN % 1000 >= 100)}: ${border(FROM)}–${border(TO)} of ${clock(video.duration_ms)}`],
-      picture && ['Picture', `${picture.width} × ${picture.height}${picture.fps ? `, ${Number(picture.fps.toFixed(2))} fps` : ''}, ${picture.codec}${picture.hdr ? ', HDR' : ''}`],
+      picture && ['Picture', `${picture.width} × ${picture.height}${picture.fps ? `, ${Number(picture.fps.toFixed(2))} fps${picture.fps_varies ? ' on average' : ''}` : ''}, ${picture.codec}${picture.hdr ? ', HDR' : ''}`],
       video.sound.length && ['Sound', soundOf(video.sound)],
       video.size_bytes && ['File', `${container()}${bytes(video.size_bytes)}`],
       ['Analysed', new Date(FOUND.run.created_ms).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' })],

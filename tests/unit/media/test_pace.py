@@ -58,4 +58,6 @@ def test_probe_tells_the_rate_of_even_video_and_else_the_mean(
         times.append(times[-1] + ms)
     path = tmp_path / "late.mp4"
     write_video(path, numbered(len(times)), times_ms=times, b_frames=2)
-    assert probed(FileSource(path))[0].payload["video"]["fps"] == pytest.approx(told, abs=0.001)
+    video = probed(FileSource(path))[0].payload["video"]
+    assert video["fps"] == pytest.approx(told, abs=0.001)
+    assert video["fps_varies"] == (told != 25)
