@@ -14,9 +14,10 @@ from cli.options import Choice
 from cli.sources import Video, path_of
 from cli.tracker import exactly
 from kadr.contracts.errors import KadrError
+from kadr.contracts.profile import whole_name
 from kadr.contracts.run import Request
 from kadr.pipeline.catalogue import Catalogue
-from kadr.pipeline.profiles import PART, config_hash
+from kadr.pipeline.profiles import config_hash
 
 OPTIONS = {
     "--from": (("probe", "pcm"), "from_ms"),
@@ -39,7 +40,7 @@ def command_of(
     None if that cannot be told, as of a profile in some file.
     """
     path = path or path_of(request.source)
-    profile = request.profile_name.removesuffix(PART)
+    profile = whole_name(request.profile_name)
     wanted = request.profile["components"]
     only = _leaves(wanted, machine.catalogue) if profile != request.profile_name else ()
     try:

@@ -7,10 +7,7 @@ from typing import Any
 
 from functions.report.about import Asked
 from functions.report.kinds import KINDS, kinds
-from kadr.contracts.profile import part_asked
-
-NARROWED = " (part)"
-"""How ``--only`` ends a profile's name."""
+from kadr.contracts.profile import part_asked, whole_name
 
 
 def asked(manifest: Mapping[str, Any], duration_ms: int) -> Asked:
@@ -20,8 +17,8 @@ def asked(manifest: Mapping[str, Any], duration_ms: int) -> Asked:
         start_ms=start,
         end_ms=end,
         whole=start == 0 and end == duration_ms,
-        profile=name.removesuffix(NARROWED),
-        narrowed=name.endswith(NARROWED),
+        profile=whole_name(name),
+        narrowed=whole_name(name) != name,
         looked_for=kinds(components),
         left_out=kinds(KINDS.keys() - components),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 SAMPLING_POLICY_VERSION = "1"
 DATAPROCESSOR_VERSION = "1"
+
+
+_NARROWED = re.compile(r"(?s)(.*) \((?:only .*|part)\)")
+"""Names that narrowed profiles have, and those that they had."""
 
 
 class Profile(BaseModel):
@@ -63,3 +68,14 @@ def part_asked(profile: Mapping[str, Any], duration_ms: int) -> tuple[int, int]:
     params = profile.get("components", {}).get("probe", {}).get("params", {})
     start, end = params.get("from_ms") or 0, params.get("to_ms") or duration_ms
     return min(start, duration_ms), max(min(start, duration_ms), min(end, duration_ms))
+
+
+def narrowed_name(name: str, asked: str) -> str:
+    """What a profile is called of which only ``asked``, in words, was asked."""
+    return f"{name} (only {asked})"
+
+
+def whole_name(name: str) -> str:
+    """The name of the profile that was narrowed to the one called ``name``; ``name`` if none was."""
+    found = _NARROWED.fullmatch(name)
+    return found[1] if found else name

@@ -14,7 +14,7 @@ from kadr.contracts.errors import InvalidProfile
 from kadr.contracts.faults import faults, inexact, meant
 from kadr.contracts.keys import sha256_json
 from kadr.contracts.packs import pack_item
-from kadr.contracts.profile import Chosen, NormalProfile, Profile
+from kadr.contracts.profile import Chosen, NormalProfile, Profile, narrowed_name
 from kadr.pipeline import catalogue as catalogues
 from kadr.pipeline.catalogue import FRAMES_FROM, Catalogue, Entry, ReadEntry
 
@@ -24,8 +24,9 @@ SAMPLING: Mapping[str, Any] = {
     "long_side": {"type": "integer", "exclusiveMinimum": 0},
 }
 """Parameters, and their schemas, of every component that reads frames sampled in time."""
-PART = " (part)"
-"""Ends the name of a profile of which only some components were asked."""
+SUFFIXES = (".toml", ".json")
+LISTED = 3
+"""Components that the name of a narrowed profile lists, at most."""
 
 Signature = Callable[[str], str]
 """A model's name to its signature. Raises InvalidProfile for a model without a card."""
@@ -37,18 +38,26 @@ def load_profile(name_or_path: str) -> Profile:
     if not os.path.isfile(path):
         path = Path(name_or_path)
     if not os.path.isfile(path):
-        known = sorted(p.stem for p in FOLDER.glob("*.toml"))
-        raise InvalidProfile(
-            f"there is no profile {name_or_path!r}{meant(name_or_path, known)}: "
-            f"name one of {', '.join(known)}, or a .toml or .json file"
-        )
+        raise InvalidProfile(_no_profile(name_or_path))
     written = {"name": path.stem, **_read(path)}
     if found := _misspelt(written):
-        raise _faulty(path, found)
+        raise _faulty(path, [*found, *_beside(written, catalogues.load())])
     profile = Profile.model_validate(written)
     if path.parent != FOLDER and (found := list(_own_faults(profile, catalogues.load()))):
         raise _faulty(path, found)
     return profile
+
+
+def _no_profile(named: str) -> str:
+    known = sorted(p.stem for p in FOLDER.glob("*.toml"))
+    if os.path.isdir(named):
+        return f"profile {named} is a folder: name a .toml or .json file, or one of {', '.join(known)}"
+    if Path(named).suffix in SUFFIXES or Path(named).name != named:
+        return f"profile {named}: there is no such file; name one that is there, or one of {', '.join(known)}"
+    return (
+        f"there is no profile {named!r}{meant(named, known)}: "
+        f"name one of {', '.join(known)}, or a .toml or .json file"
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -82,11 +91,21 @@ def _misspelt(written: Mapping[str, Any]) -> list[str]:
     return found + faults(schema, written)
 
 
+def _beside(written: Mapping[str, Any], catalogue: Catalogue) -> list[str]:
+    """What is wrong with components and their parameters in a profile's file that has other faults as well."""
+    schema = Profile.model_json_schema()
+    tables = written.get("set")
+    params = {c: p for c, p in tables.items() if isinstance(p, dict)} if isinstance(tables, dict) else {}
+    listed = {k: written[k] for k in ("components", "required") if k in written}
+    sound = {k: v for k, v in listed.items() if not faults(schema, {k: v})}
+    profile = Profile.model_construct(**{"components": (), "required": (), **sound, "set": params})
+    return [*_unknown(profile, catalogue), *_params(profile, catalogue)]
+
+
 def _own_faults(profile: Profile, catalogue: Catalogue) -> Iterator[str]:
     """What of a profile's file cannot be met, or would say nothing."""
-    found = [*_unknown(profile, catalogue)]
-    yield from found
-    if found:
+    if found := [*_unknown(profile, catalogue)]:
+        yield from (*found, *_params(profile, catalogue))
         return
     names = components_of(profile, catalogue)
     yield from _problems(profile, names, catalogue)
@@ -106,15 +125,18 @@ def with_settings(profile: Profile, settings: Mapping[str, Mapping[str, Any]]) -
 
 
 def only(profile: Profile, components: Iterable[str]) -> Profile:
-    """``profile`` narrowed to ``components`` (and what they read)."""
-    return profile.model_copy(update={"components": tuple(components), "name": profile.name + PART})
+    """``profile`` narrowed to ``components`` (and what they read); its name says so."""
+    asked = tuple(dict.fromkeys(components))
+    rest = f" and {len(asked) - LISTED} more" if len(asked) > LISTED else ""
+    name = narrowed_name(profile.name, ", ".join(asked[:LISTED]) + rest)
+    return profile.model_copy(update={"components": asked, "name": name})
 
 
 def normalise(profile: Profile, catalogue: Catalogue, signature: Signature) -> NormalProfile:
     """Complete and check ``profile``. Raises InvalidProfile naming each component, parameter and value at fault."""
     known = catalogue.components
     names = components_of(profile, catalogue)
-    if found := [*_unknown(profile, catalogue)] or [*_problems(profile, names, catalogue)]:
+    if found := [*_unknown(profile, catalogue), *_problems(profile, names, catalogue)]:
         raise InvalidProfile("\n".join(found))
     chosen = {n: _choose(known[n], profile.set.get(n, {})) for n in names if n != FRAMES_FROM}
     if FRAMES_FROM in names:
@@ -151,17 +173,23 @@ def _unknown(profile: Profile, catalogue: Catalogue) -> Iterator[str]:
 
 
 def _problems(profile: Profile, names: Collection[str], catalogue: Catalogue) -> Iterator[str]:
-    """Why a run of ``names`` with these parameters cannot be. All names are known."""
+    """Why a run of ``names``, which are known, with these parameters cannot be."""
     if not names:
         made = ", ".join(profile.components)
         yield f"nothing is left to compute: {made} is made of what others find, so name others"
-    for name, params in profile.set.items():
-        yield from _param_faults(catalogue.components[name], params)
+    yield from _params(profile, catalogue)
     for name in names:
         reads = catalogue.components[name].reads
         if reads and all(r.optional and r.component not in names for r in reads):
             sources = ", ".join(r.component for r in reads if r.component)
             yield f"{name} is made of {sources}, and none of them is in the run: name one beside it"
+
+
+def _params(profile: Profile, catalogue: Catalogue) -> Iterator[str]:
+    """What is wrong with parameters of components that there are."""
+    for name, params in profile.set.items():
+        if name in catalogue.components:
+            yield from _param_faults(catalogue.components[name], params)
 
 
 def _param_faults(entry: Entry, params: Mapping[str, Any]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kadr.contracts.errors import InvalidProfile
 from kadr.contracts.packs import FPS_LADDER
-from kadr.contracts.profile import NormalProfile, Profile
+from kadr.contracts.profile import NormalProfile, Profile, whole_name
 from kadr.contracts.run import Graph
 from kadr.pipeline import catalogue
 from kadr.pipeline.graph import build
@@ -145,6 +145,23 @@ def test_a_profile_file(tmp_path: Path) -> None:
         load_profile("Ful")
 
 
+def test_a_profile_file_that_is_not_there_is_not_taken_for_a_name(tmp_path: Path) -> None:
+    for named in ("nofile.toml", str(tmp_path / "mine")):
+        with pytest.raises(InvalidProfile, match=f"profile {named}: there is no such file; name one that is"):
+            load_profile(named)
+    with pytest.raises(InvalidProfile, match="is a folder: name a "):
+        load_profile(str(tmp_path))
+
+
+def test_a_narrowed_profile_is_called_by_what_it_was_narrowed_to() -> None:
+    narrowed = only(load_profile("standard"), ["shots"])
+    assert narrowed.name == "standard (only shots)"
+    many = only(load_profile("fast"), ["shots", "speech", "ocr", "faces", "faces", "tags"])
+    assert many.name == "fast (only shots, speech, ocr and 2 more)"
+    names = [narrowed.name, many.name, "standard (part)", "mine", "mine (2)"]
+    assert [whole_name(n) for n in names] == ["standard", "fast", "standard", "mine", "mine (2)"]
+
+
 MISSING = 'components is missing: list what to compute, such as components = ["speech", "ocr"]'
 KEYS = "a profile may have name, description, components, required, set, cache_ttl_days"
 
@@ -162,6 +179,16 @@ KEYS = "a profile may have name, description, components, required, set, cache_t
                 f"there is no key 'componets' (did you mean 'components'?): {KEYS}",
                 MISSING,
                 "cache_ttl_days: 'three' is not a whole number of at least 0, or null",
+            ],
+        ),
+        (
+            "p.toml",
+            'titel = "a"\ncomponents = ["ocr"]\nlanguage = "en"\n[set.ocr]\nfsp = 1\n[set.speach]\nlanguage = "en"',
+            [
+                f"there is no key 'titel': {KEYS}",
+                f"there is no key 'language': {KEYS}",
+                "there is no component 'speach' (did you mean 'speech'?): known are",
+                "ocr has no parameter 'fsp' (did you mean 'fps'?): it has change_threshold, detect_side, fps,",
             ],
         ),
         ("p.toml", 'components = ["ocr"]\n[set]\nocr = 5', ["set.ocr: 5 is not a table of names and values"]),
