@@ -26,7 +26,7 @@ from cli.runs import requests
 from cli.sources import Video, path_of, shown
 from cli.tables import print_table
 from cli.text import about, number, printable
-from kadr.contracts.errors import KadrError, VideoChanged
+from kadr.contracts.errors import KadrError, VideoChanged, VideoUnreadable
 from kadr.contracts.run import Request
 from kadr.pipeline.admission import load_objects
 from kadr.pipeline.profiles import config_hash
@@ -103,7 +103,7 @@ def command(
     Old and new stay side by side: new reports are kept in the store, `kadr diff VIDEO` compares, and --switch puts
     them where the old ones are shown (VIDEO.kadr). Stopped, it goes on when the same command is given again.
 
-    Exit codes: those of `kadr analyze`; a video that is gone counts as failed.
+    Exit codes: those of `kadr analyze`; a video that is gone or cannot be read counts as failed.
     """
     machine = Machine()
     question = machine.question(choice.profile())
@@ -200,7 +200,15 @@ def _say_plan(found: Sequence[Candidate], as_json: bool) -> None:
 
 
 def _why_not(candidate: Candidate) -> str:
-    return "changed" if isinstance(candidate.error, VideoChanged) else "gone"
+    if isinstance(candidate.error, VideoChanged):
+        return "changed"
+    try:
+        candidate.video.path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return "gone"
+    except OSError:
+        return "unreadable"
+    return "unreadable" if isinstance(candidate.error, VideoUnreadable) else "refused"
 
 
 def _planned(candidate: Candidate) -> dict[str, Any]:
