@@ -9,6 +9,7 @@ from typing import Any
 
 from kadr.contracts.errors import InvalidObject, ObjectMissing
 from kadr.contracts.manifest import Manifest
+from kadr.contracts.profile import part_asked
 from kadr.contracts.run import Graph, Record, RunStatus
 from kadr.pipeline.admission import runs_of
 from kadr.pipeline.catalogue import Catalogue
@@ -90,22 +91,39 @@ class Costs:
 
 
 def _samples(store: FileStore, manifest: Manifest) -> Iterator[tuple[str, Sample]]:
-    """Of components of which every task was computed: their time over the time they cover."""
-    probe = manifest.final("probe")
-    chunks = probe.chunks() if probe is not None else ()
-    length_ms = sum(c.end_ms - c.start_ms for c in chunks)
-    video_id = manifest.video_id
-    if length_ms < SHORT_MS or video_id is None:
+    """Of components of which every task was computed: their time over the time they worked on."""
+    owner, video_id, asked = manifest.request.owner, manifest.video_id, manifest.request.profile
+    span = None if video_id is None else _span(store, manifest, video_id)
+    if span is None or video_id is None:
         return
-    span, asked = (chunks[0].start_ms, chunks[-1].end_ms), manifest.request.profile.get("components", {})
-    for name, summary in manifest.components.items():
+    for node in manifest.graph.nodes:
+        name, summary = node.component, manifest.components.get(node.component)
         record = manifest.final(name)
-        if record is None or summary.computed != summary.tasks or summary.state != "succeeded":
+        if summary is None or record is None or summary.state != "succeeded":
             continue
-        models = frozenset(manifest.graph.node(name).models)
-        idle = _idle(store, manifest.request.owner, video_id, name, record)
-        seconds = summary.seconds * 60_000 / length_ms
-        yield name, Sample(video_id, span, asked.get(name), models, seconds, idle)
+        planned = manifest.final(node.plan) if node.plan else None
+        chunks = planned.chunks() if planned is not None else ()
+        length_ms = sum(c.end_ms - c.start_ms for c in chunks) if node.plan else span[1] - span[0]
+        if summary.computed == summary.tasks and length_ms >= SHORT_MS:
+            settings, models = asked.get("components", {}).get(name), frozenset(node.models)
+            idle = _idle(store, owner, video_id, name, record)
+            seconds = summary.seconds * 60_000 / length_ms
+            yield name, Sample(video_id, span, settings, models, seconds, idle)
+
+
+def _span(store: FileStore, manifest: Manifest, video_id: str) -> tuple[int, int] | None:
+    """The part of the video that was asked about; None if nobody knows any more how long that is."""
+    probe = manifest.final("probe")
+    if probe is None:
+        return None
+    result = probe.result("probe")
+    try:
+        header = read_header(
+            store, ResultId(manifest.request.owner, video_id, "probe", result.key, result.digest)
+        )
+        return part_asked(manifest.request.profile, int(header["payload"]["duration_ms"]))
+    except (ObjectMissing, InvalidObject, KeyError, TypeError, ValueError):
+        return None
 
 
 def _idle(store: FileStore, owner: str, video_id: str, component: str, record: Record) -> bool:

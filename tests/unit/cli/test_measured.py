@@ -32,20 +32,25 @@ def question(machine: Machine, **settings: Any) -> Any:
     return machine.question(Choice("standard", {"speech": settings}, ("speech",)).profile())
 
 
-def ran(machine: Machine, video: str, seconds: float, words: int, **settings: Any) -> None:
-    """A closed run of a minute about ``video`` whose speech took ``seconds`` and found ``words``."""
+def ran(
+    machine: Machine, video: str, seconds: float, words: int, heard_ms: int = 60_000, **settings: Any
+) -> None:
+    """A closed run about a minute of sound in ``video``: its speech took ``seconds`` and found ``words``."""
     store, asked = machine.store, question(machine, **settings)
     source = SourceRef("/v.mp4", 1, 1)
     request = admit(
         store, Asked(Path("/v.mp4"), asked.profile, asked.graph, asked.models), video, source
     ).request
+    facts = ResultId("local", video, "probe", KEY, KEY)
+    store.put(facts.json, jcs({"digest": KEY, "arrays": {}, "payload": {"duration_ms": WHOLE[1]}}))
     at = ResultId("local", video, "speech", KEY, f"{words:064}")
     header = {"digest": at.digest, "arrays": {"word_start_ms": {"dtype": "int64", "shape": [words]}}}
     store.put(at.json, jcs(header))
     made = RecordResult(name="speech", key=KEY, digest=at.digest)
     records = (
         Record(task=ACQUIRE, key=NO_KEY, results=(), video_id=video),
-        Record(task="probe", key=KEY, results=(), plan=((*WHOLE, 0),)),
+        Record(task="probe", key=KEY, results=(RecordResult(name="probe", key=KEY, digest=KEY),)),
+        Record(task="voice", key=KEY, results=(), plan=((0, heard_ms, 0),)),
         Record(task="speech", key=KEY, results=(made,), seconds=seconds),
     )
     summary = ComponentSummary(
@@ -91,3 +96,10 @@ def test_other_videos_and_other_settings_give_an_interval(machine: Machine) -> N
     ran(machine, ONE, usual * 2, words=9)
     assert cost(machine, ONE) == (usual * 2, usual * 2)
     assert cost(machine, ONE, vocabulary=["Kadr"]) == (usual, usual * 2)
+
+
+def test_speech_costs_what_it_took_for_the_time_in_which_there_are_voices(machine: Machine) -> None:
+    ran(machine, ONE, 5.0, words=9, heard_ms=15_000)
+    assert cost(machine, ONE) == (20.0, 20.0)
+    ran(machine, TWO, 0.9, words=1, heard_ms=900)
+    assert cost(machine, TWO, vocabulary=["Kadr"]) == (declared(machine), 20.0)
