@@ -48,8 +48,12 @@ def manifests(store: FileStore) -> Iterator[Manifest]:
         yield read_manifest(store, request, state.closed.manifest)
 
 
-def test_there_is_one() -> None:
-    assert CORPORA
+def test_there_is_one_of_every_component_as_it_is_now() -> None:
+    """Else nothing would notice that its keys moved. Where versions have risen since: raise Kadr's, `python tests/corpus/make.py`."""
+    store = FileStore(CORPORA[-1])
+    versions = {(n.component, n.version) for m in manifests(store) for n in m.graph.nodes}
+    today = {(name, e.version) for name, e in CATALOGUE.components.items() if e.scope != "run"}
+    assert versions >= today
 
 
 def test_every_run_is_as_it_was_closed(corpus: FileStore) -> None:
@@ -92,7 +96,7 @@ def test_the_planner_gives_components_of_the_same_version_the_same_keys(corpus: 
             if node.version == entry.version and merged[0] == merged[1]:
                 assert today[node.component] == node, node.component
                 compared += 1
-    assert compared > 10
+    assert compared > 0
 
 
 def test_reports_are_made_of_old_results(corpus: FileStore) -> None:
