@@ -177,9 +177,9 @@ class Batch:
             self.view.note(f"{video.title}: the same video as {same.video.title}")
             return None
         asked = Asked(video.path, mine.profile, mine.graph, mine.models, self.refresh, video.title)
-        admitted = self._kept(job, asked, video_id, source)
+        run = self._begun(job, self._kept(job, asked, video_id, source))
         self.first[question] = job
-        return self._begun(job, admitted)
+        return run
 
     def _still_there(self, job: Job) -> bool:
         """Whether the job's run is (held from now on), or was collected as garbage since it ended."""
