@@ -176,7 +176,9 @@ class Batch:
             self.twins.append(Twin(job, same, source))
             self.view.note(f"{video.title}: the same video as {same.video.title}")
             return None
-        asked = Asked(video.path, mine.profile, mine.graph, mine.models, self.refresh, video.title)
+        asked = Asked(
+            video.path, mine.profile, mine.graph, mine.models, self.refresh, video.title, mine.captions_file
+        )
         run = self._begun(job, self._kept(job, asked, video_id, source))
         self.first[question] = job
         return run

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kadr.contracts.errors import ModelUnavailable, StoreFailure
 from kadr.contracts.profile import NormalProfile, Profile
-from kadr.contracts.run import Graph
+from kadr.contracts.run import CaptionsFile, Graph
 from kadr.pipeline import catalogue, profiles
 from kadr.pipeline.graph import build
 from kadr.settings import Settings
@@ -42,6 +42,7 @@ class Question:
     profile: NormalProfile
     graph: Graph
     models: Mapping[str, Mapping[str, Any]]
+    captions_file: CaptionsFile | None = None
 
 
 class Machine:

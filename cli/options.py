@@ -7,17 +7,18 @@ import functools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from cli.compose import Machine, Question
-from cli.sources import Video
+from cli.sources import Video, shown
 from cli.tracker import exactly
 from kadr.contracts.errors import InvalidProfile
 from kadr.contracts.profile import Profile
+from kadr.contracts.run import CaptionsFile
 from kadr.pipeline import catalogue, profiles
 
 _LANGUAGE = re.compile(r"^([a-z]{2,3})(?:[-_][a-z]{2})?$")
@@ -76,7 +77,7 @@ def _short_code(code: str) -> str:
 class Choice:
     """What the options ask for. ``spoken``: each option as it was written, and the components that it speaks to.
 
-    ``captions``: the text of those that were given for the video.
+    ``captions``: the text of those that were given for the video; ``captions_name``: of their file.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Choice:
     only: tuple[str, ...] = ()
     captions: str | None = None
     spoken: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    captions_name: str = ""
 
     def profile(self) -> Profile:
         """The profile with the options applied. Raises InvalidProfile, also for an option that would do nothing."""
@@ -108,15 +110,20 @@ class Choice:
     ) -> Question:
         """``question`` for one video: captions given, or found beside it, are part of what is asked.
 
-        Found ones that cannot be read are left out, and ``note`` says so.
+        Found ones that cannot be read are left out, and ``note`` says so, as does the request of the run.
         """
         if "captions" not in question.profile.components:
             return question
-        text = _beside(video, note) if self.captions is None else self.captions
+        text, file = self.captions, CaptionsFile(name=self.captions_name)
         if text is None:
-            return question
+            if video.sidecar is None:
+                return question
+            text, file = _beside(video, video.sidecar, note)
+        if text is None:
+            return replace(question, captions_file=file)
         settings = {**self.settings, "captions": {**self.settings.get("captions", {}), "sidecar": text}}
-        return machine.question(Choice(self.name, settings, self.only).profile())
+        mine = machine.question(Choice(self.name, settings, self.only).profile())
+        return replace(mine, captions_file=file)
 
 
 def profile_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -180,7 +187,8 @@ def profile_options(function: Callable[..., Any]) -> Callable[..., Any]:
         if only is not None and not names:
             raise click.UsageError(f"--only {only!r} names no component: write e.g. --only speech,ocr")
         text = None if captions is None else _captions(captions, read_text(captions))
-        return function(choice=Choice(name, settings, names, text, spoken), **rest)
+        file_name = "" if captions is None else shown(captions.name)
+        return function(choice=Choice(name, settings, names, text, spoken, file_name), **rest)
 
     return wrapped
 
@@ -210,13 +218,14 @@ def _words(path: Path | None) -> list[str] | None:
     return [word for line in read_text(path).splitlines() if (word := line.strip())]
 
 
-def _beside(video: Video, note: Callable[[str], None]) -> str | None:
-    path = video.sidecar
+def _beside(video: Video, path: Path, note: Callable[[str], None]) -> tuple[str | None, CaptionsFile]:
+    """The text of ``path``, if it can be read, and what there is to say of the file."""
+    name = shown(path.name)
     try:
-        return None if path is None else _captions(path, found_text(path))
+        return _captions(path, found_text(path)), CaptionsFile(name=name)
     except InvalidProfile as error:
         note(f"{video.title}: its captions are left out: {error}")
-        return None
+        return None, CaptionsFile(name=name, unread=str(error).replace(str(path), name))
 
 
 def _captions(path: Path, text: str) -> str:

@@ -16,7 +16,7 @@ from cli.options import Choice, given, profile_options
 from cli.preview import duration_ms
 from cli.sources import Video, resolve
 from cli.tables import console
-from cli.text import about, printable
+from cli.text import about, number, printable
 from cli.tracker import exactly
 from kadr.contracts.errors import InvalidObject, InvalidProfile, KadrError, ObjectMissing
 from kadr.contracts.profile import NormalProfile, part_asked
@@ -49,7 +49,9 @@ def command(videos: Sequence[str], choice: Choice, refresh: bool, as_json: bool)
     for video in found:
         try:
             video.check()
-            plan = plan_of(machine, choice.for_video(video, question, machine, _note), video, refresh, costs)
+            mine = choice.for_video(video, question, machine, _note)
+            plan = plan_of(machine, mine, video, refresh, costs)
+            _tell_late(video, mine, plan["duration_ms"])
         except KadrError as error:
             failed = True
             _note(about(video.title, str(error)))
@@ -62,6 +64,18 @@ def command(videos: Sequence[str], choice: Choice, refresh: bool, as_json: bool)
 
 def _note(text: str) -> None:
     print(printable(text), file=sys.stderr)
+
+
+def _tell_late(video: Video, question: Question, duration: int) -> None:
+    """Of captions that were given or found, how many begin after the video's end."""
+    if question.captions_file is None or question.captions_file.unread:
+        return
+    from kadr.media.cues import sidecar_cues
+
+    cues = sidecar_cues(question.profile.components["captions"].params["sidecar"])
+    if late := sum(c.start_ms >= duration for c in cues):
+        said = f"{late} of {number(len(cues), 'caption')} in {question.captions_file.name}"
+        _note(f"{video.title}: {said} begin after the video's end: left out")
 
 
 def plan_of(

@@ -98,8 +98,17 @@ def _read(path: Path, what: Callable[[Mapping[str, Any]], T]) -> T:
 def _told(out: Path, request: Request) -> dict[str, Any]:
     """What the ``insights.json`` in ``out`` tells; nothing if that cannot be read."""
     with suppress(InvalidObject):
-        return _read(out / "insights.json", lambda i: {"found": found(i), "sound": sound(i)})
-    return {"found": {}, "sound": ""}
+        return _read(out / "insights.json", _told_in)
+    return {"found": {}, "sound": "", "captions_left_out": ""}
+
+
+def _told_in(insights: Mapping[str, Any]) -> dict[str, Any]:
+    captions = insights.get("captions_from") or {}
+    return {
+        "found": found(insights),
+        "sound": sound(insights),
+        "captions_left_out": captions.get("left_out") or "",
+    }
 
 
 def sound(insights: Mapping[str, Any]) -> str:
@@ -166,6 +175,7 @@ def _print(row: Mapping[str, Any]) -> None:
         "found": in_words(row["found"], row["status"] == RunStatus.COMPLETE),
         **_part(row),
         **({"sound": row["sound"]} if row["sound"] else {}),
+        **({"left out": row["captions_left_out"]} if row["captions_left_out"] else {}),
         "took": f"{row['seconds']:.1f} s{speed}; {row['tasks']['computed']} of {number(row['tasks']['in_all'], 'task')} computed",
         **{name: reason for name, reason in row["missing"].items() if name not in row["blocked"]},
         **({"not done": _not_done(row["blocked"])} if row["blocked"] else {}),

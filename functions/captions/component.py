@@ -22,7 +22,8 @@ CAPTIONS = ArtifactSpec(
         "end_ms": ArraySpec(dtype="int64", dims=("S",), unit="ms"),
     },
     timeline="S",
-    doc='Payload: text (one a caption), language or null, source: "embedded:<stream index>", "sidecar" or null.',
+    doc='Payload: text (one a caption), language or null, source: "embedded:<stream index>", "sidecar" or null, '
+    "late: how many begin after the video's end and are left out.",
 )
 MAX_SIDECAR_CHARACTERS = 8_000_000
 
@@ -37,7 +38,7 @@ class CaptionsParams(Params):
 
 @component(
     "captions",
-    version=2,
+    version=3,
     stage=Stage.SEGMENTER,
     scope=Whole(),
     reads=(Source(), Result("probe", "probe")),
@@ -46,13 +47,14 @@ class CaptionsParams(Params):
 )
 def captions(source: SourceFile, probe: Artifact, params: CaptionsParams) -> Artifact:
     """Read the sidecar captions if given, else the first embedded text subtitles; empty if there are none."""
+    end_ms = probe.payload["duration_ms"]
     if params.sidecar is not None:
-        return _artifact(sidecar_cues(params.sidecar), "sidecar", params.language)
+        return _artifact(sidecar_cues(params.sidecar), "sidecar", params.language, end_ms)
     stream = _chosen(probe.payload["subtitles"], params)
     if stream is None:
-        return _artifact([], None, None)
+        return _artifact([], None, None, end_ms)
     cues = embedded_cues(source, probe.payload, stream["index"])
-    return _artifact(cues, f"embedded:{stream['index']}", params.language or stream["language"])
+    return _artifact(cues, f"embedded:{stream['index']}", params.language or stream["language"], end_ms)
 
 
 def _chosen(streams: Sequence[Mapping[str, Any]], params: CaptionsParams) -> Mapping[str, Any] | None:
@@ -66,7 +68,14 @@ def _chosen(streams: Sequence[Mapping[str, Any]], params: CaptionsParams) -> Map
     return next(iter(wanted or texts), None)
 
 
-def _artifact(cues: Sequence[Cue], source: str | None, language: str | None) -> Artifact:
-    times = np.array([(c.start_ms, c.end_ms) for c in cues], dtype=np.int64).reshape(-1, 2)
-    payload = {"text": [c.text for c in cues], "language": language, "source": source}
+def _artifact(cues: Sequence[Cue], source: str | None, language: str | None, end_ms: int) -> Artifact:
+    """``cues`` that begin before the video ends at ``end_ms``; the others are counted."""
+    kept = [c for c in cues if c.start_ms < end_ms]
+    times = np.array([(c.start_ms, c.end_ms) for c in kept], dtype=np.int64).reshape(-1, 2)
+    payload = {
+        "text": [c.text for c in kept],
+        "language": language,
+        "source": source,
+        "late": len(cues) - len(kept),
+    }
     return Artifact({"start_ms": times[:, 0], "end_ms": times[:, 1]}, payload)

@@ -32,6 +32,18 @@ class VideoStream(Value):
     hdr: bool = False
 
 
+class CaptionsFrom(Value):
+    """Where captions come from. ``file``: the name of what was given for the video, or lies beside it."""
+
+    source: str | None = Field(
+        default=None, description="`sidecar`, `embedded:<stream index>`; null: none were read."
+    )
+    file: str | None = None
+    late: int = Field(default=0, description="How many begin after the video's end: they are left out.")
+    left_out: str | None = Field(default=None, description="What of captions was left out, in words.")
+    evidence: Evidence | None = None
+
+
 class Chapter(Item):
     title: str
 

@@ -52,6 +52,7 @@ def build(sources: Sources) -> Insights:
         speakers=heard.speakers(all_turns),
         turns=all_turns,
         captions=tuple(c for c in heard.captions(sources) if _within(c, question)),
+        captions_from=heard.captions_from(sources),
         sounds=heard.sounds(sources),
         loudness=heard.loudness(sources),
         texts=seen.texts(sources),

@@ -24,7 +24,7 @@ class ReportParams(Params):
 
 @component(
     "report",
-    version=3,
+    version=4,
     stage=Stage.RENDER,
     scope=ClosedRun(),
     reads=(),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
+from functions.report.about import CaptionsFrom
 from functions.report.items import CaptionLine, Language, Loudness, Segment, Sound, Speaker, Turn, Word
 from functions.report.sources import Found, Sources, at, covered_ms
+from functions.report.words import count
 
 
 def transcript(sources: Sources) -> tuple[Segment, ...]:
@@ -101,6 +105,30 @@ def captions(sources: Sources) -> tuple[CaptionLine, ...]:
         CaptionLine(start_ms=s, end_ms=e, text=texts[i], source=source, evidence=found.evidence(i))
         for i, (s, e) in enumerate(found.spans())
     )
+
+
+def captions_from(sources: Sources) -> CaptionsFrom | None:
+    """None where there were neither captions nor a file that might have had some."""
+    found, file = sources["captions"], sources.run.manifest.get("captions_file") or {}
+    source, late = found.value("source"), int(found.value("late", 0))
+    if source is None and not file:
+        return None
+    return CaptionsFrom(
+        source=source,
+        file=file.get("name"),
+        late=late,
+        left_out=_left_out(file, late),
+        evidence=found.evidence() if found.exists else None,
+    )
+
+
+def _left_out(file: Mapping[str, Any], late: int) -> str | None:
+    unread = [f"{file['name']}: {file['unread']}"] if file.get("unread") else []
+    one = late == 1
+    beyond = (
+        [f"{count(late, 'caption')} that begin{'s' if one else ''} after the video's end"] if late else []
+    )
+    return "; ".join([*unread, *beyond]) or None
 
 
 def sounds(sources: Sources) -> tuple[Sound, ...]:

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from functions.report.about import Asked, Missing, Run, Video
+from functions.report.about import Asked, CaptionsFrom, Missing, Run, Video
 from functions.report.items import (
     CaptionLine,
     FaceTrack,
@@ -77,6 +77,7 @@ class Insights(Value):
     speakers: tuple[Speaker, ...]
     turns: tuple[Turn, ...]
     captions: tuple[CaptionLine, ...]
+    captions_from: CaptionsFrom | None
     sounds: tuple[Sound, ...]
     loudness: Loudness | None
     texts: tuple[TextTrack, ...]

@@ -90,6 +90,13 @@ class Graph(_Stored):
         return next(n for n in self.nodes if n.component == component)
 
 
+class CaptionsFile(_Stored):
+    """Captions that were named for a video, or lie beside it. ``unread``: why they were left out, if they were."""
+
+    name: str
+    unread: str | None = None
+
+
 class Request(_Stored):
     """``request.json``: what was asked, normalised; opens epoch 1."""
 
@@ -109,6 +116,8 @@ class Request(_Stored):
     created_ms: int
     refresh: bool = False
     """Compute everything again, whatever is stored."""
+    captions_file: CaptionsFile | None = None
+    """It is told, and no part of the question: its text is."""
 
 
 class RecordResult(_Stored):

@@ -23,7 +23,7 @@ from kadr.contracts.errors import InvalidObject, ObjectMissing, VideoChanged, Vi
 from kadr.contracts.faults import first_fault
 from kadr.contracts.keys import jcs
 from kadr.contracts.profile import DATAPROCESSOR_VERSION, SAMPLING_POLICY_VERSION, NormalProfile
-from kadr.contracts.run import Graph, Request, Retry, RunStatus
+from kadr.contracts.run import CaptionsFile, Graph, Request, Retry, RunStatus
 from kadr.pipeline.epochs import Objects, Stored, parse
 from kadr.pipeline.graph import same_work
 from kadr.pipeline.profiles import config_hash
@@ -47,6 +47,7 @@ class Asked:
     models: Mapping[str, Mapping[str, Any]]
     refresh: bool = False
     title: str = ""
+    captions_file: CaptionsFile | None = None
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,7 @@ def draft(asked: Asked, video_id: str, source: SourceRef) -> Request:
         graph=asked.graph,
         created_ms=time.time_ns() // 1_000_000,
         refresh=asked.refresh,
+        captions_file=asked.captions_file,
     )
 
 

@@ -214,9 +214,17 @@ def test_only_a_part_of_the_video(kadr: Kadr, tmp_path: Path) -> None:
 
 
 def test_captions_beside_the_video_are_part_of_the_question(kadr: Kadr, video: Path, tmp_path: Path) -> None:
-    video.with_suffix(".srt").write_text("1\n00:00:01,000 --> 00:00:02,500\nHello <b>there</b>\n")
-    said = kadr("analyze", video, "--only", "captions,passages", "--out", tmp_path / "o", "--json")
+    shown, late = (
+        "00:00:01,000 --> 00:00:02,500\nHello <b>there</b>\n",
+        "01:00:00,000 --> 01:00:01,000\nBye\n",
+    )
+    video.with_suffix(".srt").write_text(f"1\n{shown}\n2\n{late}")
+    asked = video, "--only", "captions,passages"
+    file = video.with_suffix(".srt").name
+    assert f"1 of 2 captions in {file} begin after the video's end: left out" in kadr("plan", *asked).err
+    said = kadr("analyze", *asked, "--out", tmp_path / "o", "--json")
     assert said.code == 0, said.out
+    assert said.video["captions_left_out"] == "1 caption that begins after the video's end"
     insights = json.loads((tmp_path / "o/insights.json").read_text())
     assert [(c["start_ms"], c["end_ms"], c["text"]) for c in insights["captions"]] == [
         (1000, 2500, "Hello there")

@@ -32,7 +32,7 @@ const Lanes = (() => {
   }
 
   const speech = () => packed(FOUND.transcript.map((s) => bar(s, s.text, voice(s.speaker), { tip: s.speaker })), 2);
-  const whence = (c) => (c.source === 'sidecar' ? 'from the file beside the video' : 'from the video itself');
+  const whence = (c) => (c.source === 'sidecar' ? `from ${FOUND.captions_from?.file || 'the file beside the video'}` : 'from the video itself');
   const captions = () => packed(FOUND.captions.map((c) => bar(c, c.text, '--lane-captions', { tip: whence(c) })), 2);
   const texts = () => packed(FOUND.texts.map((t) => bar(t, t.text, '--lane-text')), 3);
   const objects = () => byLabel(FOUND.objects.map((o) => bar(o, o.label, '--lane-objects', { tip: `score ${o.score.toFixed(2)}` })), (i) => i.text, 5);

@@ -43,6 +43,7 @@ const Page = (() => {
       NOTHING ? null : ['Length', asked.whole ? clock(video.duration_ms) : `${clock(SPAN, SPAN % 1000 >= 100)}: ${border(FROM)}–${border(TO)} of ${clock(video.duration_ms)}`],
       picture && ['Picture', `${picture.width} × ${picture.height}${picture.fps ? `, ${Number(picture.fps.toFixed(2))} fps${picture.fps_varies ? ' on average' : ''}` : ''}, ${picture.codec}${picture.hdr ? ', HDR' : ''}`],
       video.sound.length && ['Sound', soundOf(video.sound)],
+      FOUND.captions_from && ['Captions', captionsOf(FOUND.captions_from)],
       video.size_bytes && ['File', `${container()}${bytes(video.size_bytes)}`],
       ['Analysed', new Date(FOUND.run.created_ms).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' })],
     ];
@@ -56,6 +57,13 @@ const Page = (() => {
     const one = streams.find((s) => s.heard) || streams[0];
     const which = streams.length < 2 ? '' : one.heard ? `; stream ${one.index} of ${streams.length} with sound was heard` : `; ${streams.length} streams`;
     return `${one.codec}, ${counted(one.channels, 'channel')}${one.language ? `, ${one.language}` : ''}${which}`;
+  }
+
+  // Whence they are, and what of them was left out.
+  function captionsOf({ source, file, left_out }) {
+    const [kind, stream] = (source || '').split(':');
+    const whence = { sidecar: file ? `from ${file}` : 'from the file beside the video', embedded: `in the video, stream ${stream}` }[kind];
+    return [whence, left_out && `left out: ${left_out}`].filter(Boolean).join('; ');
   }
 
   // FFmpeg names all that one reader reads, "mov,mp4,m4a,…"; the file's own ending says which of them it is.

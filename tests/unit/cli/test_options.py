@@ -14,6 +14,7 @@ from cli.compose import Machine
 from cli.options import MAX_TEXT_BYTES, Choice, Clock, found_text, parse_sets, profile_options, read_text
 from cli.sources import Video
 from kadr.contracts.errors import InvalidProfile
+from kadr.contracts.run import CaptionsFile
 from kadr.settings import Settings
 
 
@@ -220,7 +221,7 @@ def test_captions_that_cannot_be_read_are_left_out_unless_they_were_asked_for(
     choice = Choice("standard", only=("captions",))
     plain = machine.question(choice.profile())
     video = Video(tmp_path / "a.mp4", "a.mp4", tmp_path)
-    assert choice.for_video(video, plain, machine, notes.append) == plain
+    assert choice.for_video(video, plain, machine, notes.append).profile == plain.profile
     assert notes[0].startswith(f"a.mp4: its captions are left out: {path} ")
     with pytest.raises(InvalidProfile, match=r"a\.srt"):
         asked("--only", "captions", "--captions", str(path))
@@ -237,3 +238,4 @@ def test_captions_are_part_of_the_question(tmp_path: Path, given_by: str) -> Non
     mine = choice.for_video(video, plain, machine, print)
     assert "Hello" in mine.profile.components["captions"].params["sidecar"]
     assert mine.graph != plain.graph
+    assert mine.captions_file == CaptionsFile(name=path.name)

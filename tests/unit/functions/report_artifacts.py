@@ -285,8 +285,10 @@ def passages(
         "kinds": ["speech", "text", "caption"], "language": "en"})  # fmt: skip
 
 
-def captions(lines: Sequence[tuple[int, int, str]] = ()) -> Artifact:
-    payload = {"text": [t for *_, t in lines], "language": "eng", "source": "embedded:2"}
+def captions(
+    lines: Sequence[tuple[int, int, str]] = (), source: str | None = "embedded:2", late: int = 0
+) -> Artifact:
+    payload = {"text": [t for *_, t in lines], "language": "eng", "source": source, "late": late}
     return Artifact(spans("", [(s, e) for s, e, _ in lines]), payload)
 
 

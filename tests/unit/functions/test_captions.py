@@ -64,6 +64,10 @@ def read(source: FileSource, **params: object) -> Artifact:
     return CAPTIONS.checked(captions(source, probed(source)[0], CaptionsParams.model_validate(params)))
 
 
+def five_seconds(folder: Path) -> FileSource:
+    return write_video(folder / "v.mp4", numbered(5), fps=1)
+
+
 @pytest.mark.parametrize(("name", "codec"), [("v.mp4", "mov_text"), ("v.mkv", "subrip"), ("w.mkv", "ass")])
 def test_embedded_text(tmp_path: Path, name: str, codec: str) -> None:
     found = read(subtitled(tmp_path / name, codec))
@@ -75,7 +79,7 @@ def test_embedded_text(tmp_path: Path, name: str, codec: str) -> None:
 
 def test_none(tmp_path: Path) -> None:
     found = read(write_video(tmp_path / "v.mp4", numbered(5)))
-    assert found.payload == {"text": [], "language": None, "source": None}
+    assert found.payload == {"text": [], "language": None, "source": None, "late": 0}
 
 
 SRT = "1\r\n00:00:01,000 --> 00:00:02,000\r\n<b>Hi</b> there\r\n\r\n2\r\n00:00:03,000 --> 00:00:04,500\r\nüber\r\n"
@@ -84,8 +88,9 @@ VTT = "WEBVTT\n\nNOTE nothing\n\n00:03.000 --> 00:04.500 align:start\nüber\n\ni
 
 @pytest.mark.parametrize("text", [SRT, VTT, "\ufeff" + SRT])
 def test_a_sidecar_goes_before_what_is_embedded(tmp_path: Path, text: str) -> None:
-    found = read(write_video(tmp_path / "v.mp4", numbered(5)), sidecar=text, language="de")
-    assert found.payload == {"text": ["Hi there", "über"], "language": "de", "source": "sidecar"}
+    found = read(five_seconds(tmp_path), sidecar=text, language="de")
+    assert found.payload["text"] == ["Hi there", "über"]
+    assert (found.payload["language"], found.payload["source"]) == ("de", "sidecar")
     assert found["start_ms"].tolist() == [1000, 3000]
     assert found["end_ms"].tolist() == [2000, 4500]
 
@@ -103,9 +108,16 @@ def test_a_sidecar_that_is_none(tmp_path: Path, text: str) -> None:
         read(write_video(tmp_path / "v.mp4", numbered(5)), sidecar=text)
 
 
+def test_captions_after_the_videos_end_are_left_out_and_counted(tmp_path: Path) -> None:
+    """As of a longer cut of the same film."""
+    found = read(five_seconds(tmp_path), sidecar=SRT + "\n3\n00:00:05,000 --> 00:00:06,000\nThe end\n")
+    assert found.payload["text"] == ["Hi there", "über"]
+    assert found.payload["late"] == 1
+
+
 def test_absurd_times_and_lengths_are_bounded(tmp_path: Path) -> None:
     text = "1\n00:00:01,000 --> 99:00:00,000\n" + "x" * 100_000 + "\n"
-    found = read(write_video(tmp_path / "v.mp4", numbered(5)), sidecar=text)
+    found = read(five_seconds(tmp_path), sidecar=text)
     assert found["end_ms"].tolist() == [61_000]
     assert len(found.payload["text"][0]) == 2_000
 
@@ -135,7 +147,10 @@ def test_unreadable_captions_beside_the_video_are_a_note_and_named_ones_an_error
     machine, choice = Machine(Settings()), Choice("fast")
     question = machine.question(choice.profile())
     video = Video(tmp_path / "talk.mp4", "talk.mp4", tmp_path)
-    assert choice.for_video(video, question, machine, notes.append) == question
+    mine = choice.for_video(video, question, machine, notes.append)
+    assert mine.profile == question.profile
+    assert mine.captions_file is not None
+    assert str(mine.captions_file.unread).startswith("talk.srt ")
     [note] = notes
     assert note.startswith(f"talk.mp4: its captions are left out: {path} ")
     refused = CliRunner().invoke(root, ["plan", str(tmp_path / "talk.mp4"), "--captions", str(path)])

@@ -185,9 +185,28 @@ def test_captions_have_a_lane_of_their_own(browser: Browser, tmp_path: Path) -> 
     press(page, "Captions", 46.5 / 92)
     assert now(page) == "0:46"
     assert "from the video itself" in page.locator("#tip").inner_text()
+    assert "in the video, stream 2" in page.locator("#facts").inner_text()
     page.close()
     page = show(browser, tmp_path, complete()).page
     assert page.locator("[data-lane=Captions]").count() == 0
+    page.close()
+
+
+def test_the_file_that_captions_came_from_is_named_and_what_of_it_was_left_out(
+    browser: Browser, tmp_path: Path
+) -> None:
+    run = complete()
+    run.manifest = {**run.manifest, "captions_file": {"name": "talk.srt"}}
+    run.artifacts["captions"] = captions([(46_000, 47_000, "From the file")], source="sidecar", late=3)
+    page = show(browser, tmp_path, run).page
+    says = "from talk.srt; left out: 3 captions that begin after the video's end"
+    assert says in page.locator("#facts").inner_text()
+    page.close()
+    unread = complete()
+    unread.manifest = {**run.manifest, "captions_file": {"name": "a.srt", "unread": "It is empty"}}
+    unread.artifacts["captions"] = captions(source=None)
+    page = show(browser, tmp_path, unread).page
+    assert "left out: a.srt: It is empty" in page.locator("#facts").inner_text()
     page.close()
 
 
