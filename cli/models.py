@@ -50,7 +50,15 @@ def list_models(as_json: bool) -> None:
         (*(m[k] for k in keys), decimal(m["size_bytes"]), m["where"], ", ".join(m["used_by"]) or "–")
         for m in found
     ]
-    print_table(headers, rows, right=("version", "size"), whole=("name", "size"))
+    left_out = print_table(
+        headers,
+        rows,
+        right=("version", "size"),
+        whole=("name", "size"),
+        spare=("engine", "version", "used by", "licence"),
+    )
+    if left_out:
+        print(f"\nLeft out, for the terminal is narrow: {', '.join(left_out)} (--json has all).")
     if missing := [m["name"] for m in found if m["where"] == "missing"]:
         print(f"\nTo fetch what is missing: kadr models pull {' '.join(missing)}")
     return None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cli.models import list_models
 from inference.cards import BUILT_IN
 
 if TYPE_CHECKING:
@@ -210,3 +211,19 @@ def test_a_pip_that_does_not_answer_is_said_with_what_to_do(
     assert said.code == 1
     assert "pip did not say in 0.001 s which package index it uses" in said.err
     assert "--from" in said.err
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+def test_a_narrow_terminal_gets_a_list_in_whole_words(
+    columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    list_models.main([], standalone_mode=False)
+    table, _, left_out = capsys.readouterr().out.partition("Left out, for the terminal is narrow: ")
+    assert left_out.startswith("engine, version")
+    lines = table.splitlines()[1:]  # the first is dim, by escapes
+    assert max(map(len, lines)) <= columns
+    words = set(table.split())
+    assert {"whisper_base", "recognition,", "embedding", "repository"} <= words
+    assert ("Apache-2.0" in words) == ("licence" not in left_out)
