@@ -20,7 +20,7 @@ from cli.text import printable
 from exports.diff_page import Side, clock, page, rows
 from exports.differences import Differences, WordChange, differences
 from kadr.contracts.errors import InvalidObject, KadrError, ObjectMissing
-from kadr.pipeline.plan import asked_otherwise
+from kadr.pipeline.explaining import asked_otherwise
 from kadr.storage.files import FileStore
 
 EXIT_DIFFERENT = 1

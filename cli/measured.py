@@ -13,9 +13,9 @@ from kadr.contracts.profile import part_asked
 from kadr.contracts.run import Graph, Record, RunStatus
 from kadr.pipeline.admission import runs_of
 from kadr.pipeline.catalogue import Catalogue
-from kadr.pipeline.plan import newest
 from kadr.storage import layout
 from kadr.storage.files import FileStore
+from kadr.storage.newest import newest
 from kadr.storage.results import ResultId, read_header
 
 LOOKED_AT = 20

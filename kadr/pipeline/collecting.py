@@ -19,8 +19,8 @@ from kadr.contracts.run import Record, Request
 from kadr.pipeline.admission import DAY_MS, read_request
 from kadr.pipeline.catalogue import Catalogue
 from kadr.pipeline.epochs import Epochs, Stored, parse
-from kadr.pipeline.plan import written
 from kadr.storage import layout
+from kadr.storage.newest import written
 from kadr.storage.results import ResultId, read_header
 from kadr.storage.store import ObjectStore
 

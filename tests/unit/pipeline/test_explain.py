@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kadr.contracts.keys import key_ingredients, sha256_json
-from kadr.pipeline.plan import _named, explain
+from kadr.pipeline.explaining import _named, explain
 from kadr.pipeline.state import Wanted
 
 BASE = key_ingredients("ocr", 1, {"a": 1, "b": {"c": 2}}, {"m": "s" * 64}, {"x": "d" * 64}, (0, 1000, 0), 1)

@@ -10,12 +10,13 @@ from cli.options import Choice
 from kadr.contracts.keys import jcs
 from kadr.contracts.run import Graph, Request, TaskState
 from kadr.pipeline.admission import Asked, draft
-from kadr.pipeline.plan import Row, newest, play, rounded, rows
+from kadr.pipeline.plan import Row, play, rounded, rows
 from kadr.pipeline.remaking import remade
 from kadr.pipeline.spec import SourceRef
 from kadr.pipeline.state import Wanted
 from kadr.settings import Settings
 from kadr.storage.files import FileStore
+from kadr.storage.newest import newest
 from kadr.storage.results import ResultId
 from tests.unit.pipeline import toy
 
