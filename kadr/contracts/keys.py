@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import rfc8785
 
+from kadr.contracts.stretches import stretches
+
 SHORT = 16
 """Digits of a key or digest that stand in the names of ``state/`` objects."""
 
@@ -27,8 +29,10 @@ def sha256_json(value: Any) -> str:
 
 def array_digest(array: np.ndarray) -> str:
     """SHA-256 of the array's bytes in C order, little-endian."""
-    little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    return hashlib.sha256(np.ascontiguousarray(little).data).hexdigest()
+    digest = hashlib.sha256()
+    for stretch in stretches(array.astype(array.dtype.newbyteorder("<"), copy=False)):
+        digest.update(stretch)
+    return digest.hexdigest()
 
 
 def dtype_name(array: np.ndarray) -> str:

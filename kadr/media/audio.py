@@ -8,6 +8,7 @@ import numpy as np
 
 from kadr.contracts.artifact import Artifact
 from kadr.contracts.media import AUDIO_RATE
+from kadr.contracts.stretches import let_go
 
 _FULL_SCALE = np.float32(32768.0)
 _PER_MS = AUDIO_RATE // 1000
@@ -36,4 +37,6 @@ class PcmStream:
         first = (max(start_ms, self._start_ms) - self._first_ms) * _PER_MS
         last = (min(end_ms, self._end_ms) - self._first_ms) * _PER_MS
         piece = self._samples[first : max(first, last)]
-        return np.asarray(piece, dtype=np.float32) / _FULL_SCALE
+        heard = np.asarray(piece, dtype=np.float32) / _FULL_SCALE
+        let_go(piece)
+        return heard

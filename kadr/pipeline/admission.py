@@ -34,7 +34,7 @@ from kadr.storage.results import ResultId, usable
 from kadr.storage.store import ObjectStore
 
 DAY_MS = 86_400_000
-_BLOCK = 4 << 20
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,12 @@ def reference(path: Path) -> SourceRef:
 
 def _hash(path: Path, size: int, progress: Callable[[float], None]) -> str:
     digest, done = hashlib.sha256(), 0
+    block = memoryview(bytearray(_BLOCK))
     try:
         with path.open("rb", buffering=0) as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
-                done += len(block)
+            while read := file.readinto(block):
+                digest.update(block[:read])
+                done += read
                 progress(done / size)
     except OSError as error:
         raise VideoUnreadable(f"cannot read {path}: {error.strerror}") from error

@@ -6,8 +6,10 @@ coordinator dies the host's socket ends, and the host with it.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
+import sys
 import threading
 import time
 import traceback
@@ -20,6 +22,7 @@ from kadr.pipeline.messages import Advanced, Begin, Finished, Noted, RenderSpec,
 from kadr.pipeline.runner import Busy, Shell, run_task
 
 PROGRESS_EVERY_S = 0.2
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 Render = Callable[[Shell, RenderSpec], tuple[str, ...]]
@@ -69,6 +72,14 @@ def _run(shell: Shell, begin: Begin, outbox: _Outbox, render: Render) -> None:
         outbox.send(_outcome(shell, begin, outbox, render))
     except BaseException as error:
         outbox.send(failure(begin.ticket, error))
+    finally:
+        _give_back()
+
+
+def _give_back() -> None:
+    """Hand memory that the task has freed back to the system; glibc would keep what lies below something still in use."""
+    if _LIBC is not None and hasattr(_LIBC, "malloc_trim"):
+        _LIBC.malloc_trim(0)
 
 
 def _outcome(shell: Shell, begin: Begin, outbox: _Outbox, render: Render) -> Finished:

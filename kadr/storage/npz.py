@@ -8,13 +8,14 @@ import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
 
 from kadr.contracts.artifact import Arrays
 from kadr.contracts.errors import InvalidObject
+from kadr.contracts.stretches import stretches
 
 MMAP_FROM = 1 << 20
 """Members of at least this many bytes are mapped rather than read (and then not CRC-checked)."""
@@ -28,9 +29,15 @@ def write_npz(file: BinaryIO, arrays: Arrays) -> None:
         for name in sorted(arrays):
             info = zipfile.ZipInfo(f"{name}.npy")
             with archive.open(info, "w", force_zip64=True) as member:
-                npy.write_array(
-                    member, np.asarray(arrays[name], order="C"), version=(1, 0), allow_pickle=False
-                )
+                _write(member, np.asarray(arrays[name], order="C"))
+
+
+def _write(member: IO[bytes], array: np.ndarray) -> None:
+    if array.dtype.hasobject:
+        raise ValueError(f"an array of {array.dtype} holds Python objects: an NPZ keeps numbers only")
+    npy.write_array_header_1_0(member, npy.header_data_from_array_1_0(array))
+    for stretch in stretches(array):
+        member.write(stretch)
 
 
 def read_npz(path: Path, expected: Mapping[str, tuple[str, tuple[int, ...]]]) -> dict[str, np.ndarray]:

@@ -1,0 +1,42 @@
+"""Long arrays a stretch at a time: what has been looked at of a file that is mapped does not stay in memory."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+
+import numpy as np
+
+STRETCH_BYTES = 4 << 20
+_AROUND = max(64 << 10, mmap.PAGESIZE)
+"""Linux maps so much around a page that is asked for."""
+
+
+def stretches(array: np.ndarray) -> Iterator[memoryview]:
+    """The bytes of ``array`` in C order, at most STRETCH_BYTES at once. One that is mapped from a file is let go of behind them."""
+    flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    for at in range(0, flat.size, STRETCH_BYTES):
+        piece = flat[at : at + STRETCH_BYTES]
+        yield piece.data
+        let_go(piece)
+
+
+def let_go(piece: np.ndarray) -> None:
+    """Take the pages of ``piece``, contiguous, out of this process if they are mapped from a file; reading brings them back.
+
+    Mapped pages count as memory of the process that has read them, though the system could drop them at any time: an hour of sound is
+    115 MB. What is no map, or may be written to, is left as it is.
+    """
+    file = None if piece.flags.writeable else _map_of(piece)
+    if file is None or not piece.nbytes or not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    begin = piece.ctypes.data - np.frombuffer(file, dtype=np.uint8).ctypes.data
+    first, last = begin // _AROUND * _AROUND, -(-(begin + piece.nbytes) // _AROUND) * _AROUND
+    file.madvise(mmap.MADV_DONTNEED, first, min(last, len(file)) - first)
+
+
+def _map_of(array: np.ndarray) -> mmap.mmap | None:
+    base: object = array
+    while isinstance(base, np.ndarray | memoryview):
+        base = base.obj if isinstance(base, memoryview) else base.base
+    return base if isinstance(base, mmap.mmap) else None
