@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 
+from functions.report import clear
 from functions.report.insights import Insights, Phrase, Sentence
 from functions.report.items import Segment
 from functions.report.kinds import spoken
@@ -16,6 +17,7 @@ from functions.report.words import border, clock, count, language_name, listed, 
 SAID_CHARS = 60
 SENTENCE_END = (".", "!", "?", "…")
 SEEN_LABELS = 4
+TOPICS = 5
 WORD_LETTERS = 3
 """A text with fewer letters, as a clock's digits, is named only where there is no other."""
 
@@ -126,13 +128,13 @@ def _languages(said: Sequence[Segment]) -> list[str]:
 
 
 def _topics(found: Insights) -> Iterator[Phrase]:
-    words = [k for k in found.keywords if k.spans][:5]
+    words = list(islice(clear.phrases(found), TOPICS))
     if not words:
         return
     yield _plain("Key phrases are ")
     for i, word in enumerate(words):
         yield _plain("" if i == 0 else " and " if i == len(words) - 1 else ", ")
-        start, end = word.spans[0]
+        start, end = word.span
         yield Phrase(text=word.text, start_ms=start, end_ms=end, evidence=word.evidence)
     yield _plain(".")
 
@@ -142,8 +144,12 @@ def _texts(found: Insights) -> Iterator[Phrase]:
         return
     evidence = found.texts[0].evidence.model_copy(update={"index": None})
     yield Phrase(text=f"{count(len(found.texts), 'text')} on screen", target="texts", evidence=evidence)
-    words = [t for t in found.texts if sum(map(str.isalpha, t.text)) >= WORD_LETTERS]
-    largest = max(words or found.texts, key=lambda t: (_area(t.quad), -t.start_ms))
+    read = clear.texts(found)
+    if not read:
+        yield _plain(", none of them read clearly.")
+        return
+    words = [t for t in read if sum(map(str.isalpha, t.text)) >= WORD_LETTERS]
+    largest = max(words or read, key=lambda t: (_area(t.quad), -t.start_ms))
     yield _plain(", the largest ")
     yield _at(f"“{shortened(largest.text, SAID_CHARS)}” at {clock(largest.start_ms)}", largest)
     yield _plain(".")
@@ -157,7 +163,12 @@ def _area(quad: Sequence[tuple[float, float]]) -> float:
 def _objects(found: Insights) -> Iterator[Phrase]:
     if not found.objects:
         return
-    tracks = sorted(found.objects, key=lambda t: t.label)
+    tracks = sorted(clear.objects(found), key=lambda t: t.label)
+    unsure = len({t.label for t in found.objects} - {t.label for t in tracks})
+    if not tracks:
+        yield Phrase(text="No object is recognised clearly", target="objects")
+        yield _plain(f", {count(unsure, 'kind')} perhaps.")
+        return
     by_label = [(label, list(group)) for label, group in groupby(tracks, key=lambda t: t.label)]
     by_label.sort(key=lambda pair: -covered_ms((t.start_ms, t.end_ms) for t in pair[1]))
     yield _plain("Seen longest: ")
@@ -166,7 +177,8 @@ def _objects(found: Insights) -> Iterator[Phrase]:
         best = max(group, key=lambda t: (t.score, -t.start_ms))
         yield _at(f"{label} ({span_length(covered_ms((t.start_ms, t.end_ms) for t in group))})", best)
     rest = len(by_label) - SEEN_LABELS
-    yield _plain(f" and {count(rest, 'other kind')} of object." if rest > 0 else ".")
+    yield _plain(f" and {count(rest, 'other kind')} of object" if rest > 0 else "")
+    yield _plain(f"; {count(unsure, 'more kind')} perhaps." if unsure else ".")
 
 
 def _faces(found: Insights) -> Iterator[Phrase]:

@@ -256,6 +256,7 @@ def quality(duration_ms: int) -> Artifact:
 def ocr(
     duration_ms: int,
     texts: Sequence[str] = ("HARBOUR LIGHTS", "Part one: the quay", "EXIT", "№ 7 · Пристань"),
+    score: float = 0.97,
 ) -> Artifact:
     every = max(4500, duration_ms // 60)
     held = [(s, min(duration_ms, s + 3000)) for s in range(500, max(501, duration_ms - 1000), every)]
@@ -265,7 +266,7 @@ def ocr(
     )
     return Artifact({
         "line_t_ms": i64(s for s, _ in held), "line_box": quads, "line_score": f32([0.97] * len(held)),
-        "line_track": i32(range(len(held))), **spans("track_", held), "track_score": f32([0.97] * len(held)), "track_box": quads,
+        "line_track": i32(range(len(held))), **spans("track_", held), "track_score": f32([score] * len(held)), "track_box": quads,
     }, {"lines": read, "tracks": read, "ocr_frames": len(held), "frames": duration_ms // 1000})  # fmt: skip
 
 
