@@ -43,7 +43,7 @@ class ProbeParams(Params):
 
 @component(
     "probe",
-    version=6,
+    version=7,
     stage=Stage.SEGMENTER,
     scope=Whole(),
     reads=Source(),

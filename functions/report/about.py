@@ -51,14 +51,18 @@ class Chapter(Item):
 class Damage(Value):
     """What of the file is lost. What is there was analysed all the same."""
 
-    kind: Literal["cut_off", "stopped", "time_stamps", "no_picture", "clock"] = Field(
+    kind: Literal["cut_off", "stopped", "time_stamps", "no_picture", "clock", "joined"] = Field(
         description="The file ends before its header says; reading stopped before the file ended; times of packets are "
         "damaged; no picture could be decoded at the beginning; its clock is set back on the way, so that of two parts "
-        "with the same times one is left out."
+        "with the same times one is left out; it was put together from several recordings, and the first alone is read "
+        "(``unread_bytes``), or of parts with the same times one."
     )
     expected_ms: int | None = Field(default=None, description="What the header promises.")
     found_ms: int | None = Field(default=None, description="What is there.")
     packets: int | None = None
+    unread_bytes: int | None = Field(
+        default=None, description="From where the first recording that is not read begins to the file's end."
+    )
     error: str | None = None
 
 

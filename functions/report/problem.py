@@ -21,6 +21,7 @@ CAUSES = {
 }
 STEP = "a step of the analysis failed"
 NAMED_SPANS = 3
+APART = "Cut the file where its recordings were joined, and give each by itself."
 
 
 class Problem(NamedTuple):
@@ -78,8 +79,14 @@ def _damage(missing: Sequence[Missing], damage: Sequence[Damage]) -> Problem:
         if one.kind == "stopped" and one.found_ms:
             what = f"The file could be read only up to {clock(one.found_ms)}, so the report covers only that."
             return Problem(what, "Copy or download it again.")
+    if any(one.kind == "joined" and one.unread_bytes for one in damage):
+        what = "Another recording follows in the file after the first, so the report covers only the first."
+        return Problem(what, APART)
+    if any(one.kind == "joined" for one in damage):
+        what = "The file was put together from several recordings, and of parts with the same times the report covers only one."
+        return Problem(what, APART)
     if any(one.kind == "clock" for one in damage):
         what = "The file's clock is set back on the way, so of parts with the same times the report covers only one."
-        return Problem(what, "Cut the file where its recordings were joined, and give each by itself.")
+        return Problem(what, APART)
     what = "The file is damaged, so what belongs to the damaged part is missing or may be wrong."
     return Problem(what, missing[0].what_to_do)

@@ -87,6 +87,8 @@ class SampleIndex:
     joins: tuple[Join, ...] = ()
     may_be_joined: bool = False
     seeks_by_byte: bool = False
+    read_to: int = 0
+    """The byte behind the last one of all packets, as far as they know their places."""
 
     @property
     def overlaps(self) -> bool:
@@ -137,6 +139,8 @@ def scan(
 
 
 def _note(index: SampleIndex, packet: Packet[Any], is_video: bool) -> None:
+    if packet.pos is not None:
+        index.read_to = max(index.read_to, packet.pos + packet.size)
     us = index.extents[packet.stream_index].add(packet)
     if not is_video or us is None or not packet.is_keyframe or us < 0:
         return

@@ -23,6 +23,7 @@ from kadr.media.geometry import displayed_size, orientation_of, rotation_of
 from kadr.media.index import SampleIndex, StreamExtent, scan
 from kadr.media.joins import Join, found_joins
 from kadr.media.promise import has_header, promised_ms
+from kadr.media.several import next_recording
 from kadr.media.source import MAX_PIXELS, open_container, packets, video_stream
 
 _HDR_TRANSFERS = (16, 18)
@@ -119,7 +120,10 @@ def _facts(
     believed_ms = header_ms if 0 <= header_ms <= longest_ms else 0
     promised = promised_ms(source, container, index)
     promised = promised if promised <= longest_ms else 0
-    damage = [*_damage(video is not None and first is None, index, promised, found_ms)]
+    next_at = next_recording(source, container.format.name, index)
+    unread = source.size - next_at if next_at and not index.overlaps else None
+    joined = {"kind": "joined", "found_ms": found_ms, "unread_bytes": unread} if next_at else None
+    damage = [*_damage(video is not None and first is None, index, promised, found_ms, joined)]
     warnings += map(_told, damage)
     told = any(d["kind"] == "cut_off" for d in damage) or bool(index.joins)
     told = told or not has_header(source, container)
@@ -257,13 +261,17 @@ def _differ(longer_ms: int, shorter_ms: int) -> bool:
     return longer_ms - shorter_ms > max(2000, longer_ms // 20)
 
 
-def _damage(blind: bool, index: SampleIndex, promised: int, found_ms: int | None) -> Iterator[dict[str, Any]]:
+def _damage(
+    blind: bool, index: SampleIndex, promised: int, found_ms: int | None, joined: dict[str, Any] | None
+) -> Iterator[dict[str, Any]]:
     """What of the file is lost, each kind with what is known of it."""
     if blind:
         yield {"kind": "no_picture"}
     if index.truncated:
         yield {"kind": "stopped", "found_ms": found_ms, "error": index.truncated}
-    if index.overlaps:
+    if joined:
+        yield joined
+    elif index.overlaps:
         yield {"kind": "clock", "found_ms": found_ms}
     if packets_hit := sum(e.incredible for e in index.extents.values()):
         yield {"kind": "time_stamps", "packets": packets_hit}
@@ -282,6 +290,10 @@ def _told(damage: dict[str, Any]) -> str:
             return (
                 "one packet has a damaged time stamp" if n == 1 else f"{n} packets have damaged time stamps"
             )
+        case "joined" if damage["unread_bytes"]:
+            return f"another recording follows in the file and is not read: {damage['unread_bytes']} bytes"
+        case "joined":
+            return "several recordings are joined in the file: of parts with the same times only one is looked at"
         case "clock":
             return "its clock is set back on the way: of parts with the same times only one is looked at"
         case _:

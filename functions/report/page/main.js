@@ -28,7 +28,9 @@ const Page = (() => {
     $('status').classList.add(FOUND.status);
     const damaged = FOUND.missing.some((m) => m.why === 'damaged');
     if (damaged && FOUND.status === 'complete') {
-      $('status').textContent += FOUND.video.damage.some((d) => d.kind === 'cut_off') ? ' · file cut off' : ' · file damaged';
+      const kinds = FOUND.video.damage.map((d) => d.kind);
+      const what = kinds.includes('cut_off') ? 'file cut off' : kinds.includes('joined') ? 'not all recordings of the file' : 'file damaged';
+      $('status').textContent += ` · ${what}`;
       $('status').classList.add('damaged');
     }
     for (const s of FOUND.summary) {

@@ -20,6 +20,7 @@ from kadr.media.joins import Continued, Join, Pieces, found_joins
 from kadr.media.pack import FramePack
 from kadr.media.probe import probe_source
 from kadr.media.source import FileSource
+from tests.fuzz.seeds import RECIPES, made
 from tests.media_files import numbered, packs_of, probed, write_video
 
 PART_MS = 12_000
@@ -151,19 +152,52 @@ def test_times_beyond_all_measure_are_none() -> None:
     assert found_joins([pieces]) == ()
 
 
-def test_what_cannot_be_put_on_one_timeline_is_told(folder: Path) -> None:
-    path = folder / "twice.mkv"
-    plain = write_video(folder / "plain.mkv", numbered(75)).path.read_bytes()
+def twice(folder: Path, recipe: str) -> tuple[FileSource, int]:
+    """One recording after itself in a file, and the size of one."""
+    path = folder / f"{recipe}-twice"
+    plain = made(RECIPES[recipe])
     path.write_bytes(plain + plain)
-    facts = probe_source(FileSource(path)).facts
-    assert [d["kind"] for d in facts["damage"]] == ["clock"]
-    assert "joins" not in facts
-    assert any("clock is set back" in w for w in facts["warnings"])
+    return FileSource(path), len(plain)
+
+
+def said_first(facts: dict[str, Any]) -> str:
+    """Of what is damaged, by the report."""
     asked = Asked(
         start_ms=0, end_ms=3000, whole=True, profile="", narrowed=False, looked_for=("shots",), left_out=()
     )
     lost = Missing(components=("probe",), why="damaged", reason=facts["warnings"][0], what_to_do="")
     told = problem([lost], asked, [Damage(**d) for d in facts["damage"]])
     assert told is not None
-    assert "set back" in told.what
     assert "give each by itself" in told.to_do
+    return told.what
+
+
+@pytest.mark.parametrize("recipe", ["mkv-everything", "ogg-opus", "mp4-fragmented", "flac"])
+def test_what_cannot_be_put_on_one_timeline_is_told(folder: Path, recipe: str) -> None:
+    facts = probe_source(twice(folder, recipe)[0]).facts
+    assert [d["kind"] for d in facts["damage"]] == ["joined"]
+    assert "joins" not in facts
+    assert any("several recordings are joined" in w for w in facts["warnings"])
+    assert "put together from several recordings" in said_first(facts)
+
+
+@pytest.mark.parametrize("recipe", ["flv-h264", "mp4-h264-aac", "mp4-faststart", "asf-wmv", "wav"])
+def test_that_only_the_first_of_several_recordings_is_read_is_told(folder: Path, recipe: str) -> None:
+    source, size = twice(folder, recipe)
+    facts = probe_source(source).facts
+    assert [(d["kind"], d["unread_bytes"]) for d in facts["damage"]] == [("joined", size)]
+    assert "covers only the first" in said_first(facts)
+
+
+def test_a_clock_that_is_set_back_is_told(folder: Path) -> None:
+    facts = probe_source(twice(folder, "nut")[0]).facts
+    assert [d["kind"] for d in facts["damage"]] == ["clock"]
+    assert any("clock is set back" in w for w in facts["warnings"])
+    assert "set back" in said_first(facts)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_of_one_recording_nothing_of_the_kind_is_told(folder: Path, recipe: str) -> None:
+    path = folder / f"{recipe}-once"
+    path.write_bytes(made(RECIPES[recipe]))
+    assert probe_source(FileSource(path)).facts["damage"] == []

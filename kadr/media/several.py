@@ -1,0 +1,61 @@
+"""Files put together from several recordings of which only some is read: where the next recording begins.
+
+FFmpeg reads of some formats the first recording only; of others all, whose clocks start anew each time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from kadr.contracts.media import SourceFile
+from kadr.media.index import SampleIndex
+
+_BEGINNINGS = {
+    "flv": rb"FLV\x01.\x00\x00\x00\x09",
+    "mov,mp4,m4a,3gp,3g2,mj2": rb"\x00\x00\x00.ftyp[ -~]{4}",
+    "asf": rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c",
+    "wav": rb"RIFF.{4}WAVE",
+    "aiff": rb"FORM.{4}AIF[FC]",
+    "matroska,webm": rb"\x1a\x45\xdf\xa3.{0,60}?\x42\x82.(?:matroska|webm)",
+    "ogg": rb"OggS\x00\x02\x00{8}",
+    "flac": rb"fLaC[\x00\x80]\x00\x00\x22",
+}
+"""How files begin, by the format's name in FFmpeg; long enough to be no chance."""
+_LONGEST = 128
+"""Bytes of a beginning, at most."""
+_BLOCK = 1 << 20
+_BEHIND = 64 << 20
+"""How far behind the last packet is looked: an index may stand there."""
+_BEFORE = 8 << 20
+"""How far before the first packet of another recording its beginning may be."""
+
+
+def next_recording(source: SourceFile, name: str, index: SampleIndex) -> int | None:
+    """The byte at which another recording begins that is not read, or not wholly; None: there is none that can be told.
+
+    ``name``: of the format.
+    """
+    sign = _BEGINNINGS.get(name)
+    if sign is None or not index.read_to:
+        return None
+    backs = [p.pos for e in index.extents.values() if e.pieces.went_back for p in e.pieces.parts[1:2]]
+    if not backs:
+        return _first(source, re.compile(sign, re.DOTALL), index.read_to, index.read_to + _BEHIND)
+    until = max(backs)
+    return _first(source, re.compile(sign, re.DOTALL), max(1, until - _BEFORE), until + _LONGEST)
+
+
+def _first(source: SourceFile, sign: re.Pattern[bytes], start: int, end: int) -> int | None:
+    for at, stretch in _stretches(source, start, min(end, source.size)):
+        if found := sign.search(stretch):
+            return at + found.start()
+    return None
+
+
+def _stretches(source: SourceFile, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """The bytes from ``start`` to ``end``, each stretch with the beginning of the next."""
+    with source.open() as file:
+        for at in range(start, end, _BLOCK):
+            file.seek(at)
+            yield at, file.read(min(_BLOCK + _LONGEST, end - at))
