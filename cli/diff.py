@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,8 @@ def command(
     before: str, after: str | None, every: bool, page_at: Path | None, force: bool, as_json: bool
 ) -> None:
     """Say what AFTER found otherwise than BEFORE: words, shots, tracks, texts, scores; added, lost, moved, changed.
+
+    What only one of them was asked for is no difference, and is said to be so.
 
     One VIDEO alone: its newest run against the one before; those about its copies count where it has none of its own.
 
@@ -143,13 +145,25 @@ def _print(compared: Compared, every: bool, page_at: Path | None) -> None:
         to.print(Text("These are two different videos.", "yellow"))
     for line in compared.asked:
         to.print(Text("asked  ", "dim"), Text(printable(line)))
+    for line in _not_asked(found):
+        to.print(Text("asked  ", "dim"), Text(line))
     if not found.any:
-        to.print("Nothing differs.")
+        to.print("Nothing differs in what both were asked." if found.not_asked else "Nothing differs.")
     else:
         _print_counts(found)
         _print_changes(found, every)
     if page_at is not None:
         to.print(Text("page   ", "dim"), Text(printable(str(page_at))))
+
+
+def _not_asked(found: Differences) -> Iterator[str]:
+    """What only one of the runs looked for, and how many that one found."""
+    for run, other in (("before", "after"), ("after", "before")):
+        kinds = [
+            f"{n.kind} ({n.found} {other})" if n.found else n.kind for n in found.not_asked if n.run == run
+        ]
+        if kinds:
+            yield f"not asked {run}: {', '.join(kinds)}"
 
 
 def _print_counts(found: Differences) -> None:

@@ -7,7 +7,7 @@ speak together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,13 @@ MOVED_MS = 120
 WORD_MOVED_MS = 300
 SCORE = 0.05
 """Scores that differ by more have changed."""
+PARTS = {
+    "words": "speech",
+    **{k.name: k.of for k in KINDS},
+    "loudness": "loudness",
+    "moderation": "moderation",
+}
+"""What is compared, and the component that finds it."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +88,22 @@ class Fact:
 
 
 @dataclass(frozen=True)
+class NotAsked:
+    """A kind that one run, ``before`` or ``after``, was never asked for; ``found``: how many the other has."""
+
+    kind: str
+    run: str
+    found: int
+
+
+@dataclass(frozen=True)
 class Differences:
+    """``not_asked``: what only one run looked for is no difference, and is in none of the others."""
+
     words: Words
     kinds: tuple[Changes, ...]
     facts: tuple[Fact, ...] = field(default=())
+    not_asked: tuple[NotAsked, ...] = ()
 
     @property
     def any(self) -> bool:
@@ -93,6 +112,8 @@ class Differences:
 
 def differences(before: Insights, after: Insights) -> Differences:
     """What ``after`` has otherwise than ``before``: two insights.json, best of one video."""
+    left_out = tuple(_not_asked(before, after))
+    before, after = (_without(insights, {n.kind for n in left_out}) for insights in (before, after))
     names = speakers(before.get("turns", ()), after.get("turns", ()))
     kinds = []
     for kind in KINDS:
@@ -100,7 +121,32 @@ def differences(before: Insights, after: Insights) -> Differences:
         if kind.label == "speaker":
             ours = [{**t, "speaker": names.get(t["speaker"], f"{t['speaker']} before")} for t in ours]
         kinds.append(changes(kind, ours, theirs))
-    return Differences(words(before, after), tuple(kinds), tuple(_facts(before, after)))
+    return Differences(words(before, after), tuple(kinds), tuple(_facts(before, after)), left_out)
+
+
+def _not_asked(before: Insights, after: Insights) -> Iterator[NotAsked]:
+    """What only one of them was asked for; nothing where one does not say what it was asked."""
+    asked = [{c["name"] for c in (i.get("run") or {}).get("components", ())} for i in (before, after)]
+    if not all(asked):
+        return
+    for kind, component in PARTS.items():
+        there = [component in names for names in asked]
+        if there[0] != there[1]:
+            run, other = ("before", after) if there[1] else ("after", before)
+            yield NotAsked(kind, run, _count(other, kind))
+
+
+def _count(insights: Insights, kind: str) -> int:
+    if kind == "words":
+        return len(_words(insights))
+    if kind == "moderation":
+        return len((insights.get(kind) or {}).get("spans", ()))
+    return 0 if kind == "loudness" else len(insights.get(kind) or ())
+
+
+def _without(insights: Insights, kinds: Set[str]) -> Insights:
+    lists = kinds | ({"transcript", "language"} if "words" in kinds else set())
+    return {name: value for name, value in insights.items() if name not in lists}
 
 
 # -- things with a span ------------------------------------------------------------------------------------------------

@@ -34,25 +34,26 @@ DENSE = 1_000_000
 @dataclass(frozen=True)
 class Kind:
     """A list of insights.json. ``label``: what must be equal in a pair; ``text``: what must be alike; ``values``: what is
-    compared beside."""
+    compared beside; ``of``: the component that finds it."""
 
     name: str
+    of: str
     label: str | None = None
     text: str | None = None
     values: tuple[str, ...] = ("score",)
 
 
 KINDS = (
-    Kind("shots", values=("kind",)),  # detectors score in ways of their own
-    Kind("scenes", values=()),
-    Kind("turns", label="speaker"),
-    Kind("captions", text="text"),
-    Kind("texts", text="text"),
-    Kind("objects", label="label"),
-    Kind("faces", values=("score", "emotion")),
-    Kind("sounds", label="label"),
-    Kind("tags", label="label"),
-    Kind("quality", label="kind", values=()),
+    Kind("shots", "shots", values=("kind",)),  # detectors score in ways of their own
+    Kind("scenes", "shots", values=()),
+    Kind("turns", "speakers", label="speaker"),
+    Kind("captions", "captions", text="text"),
+    Kind("texts", "ocr", text="text"),
+    Kind("objects", "objects", label="label"),
+    Kind("faces", "faces", values=("score", "emotion")),
+    Kind("sounds", "sounds", label="label"),
+    Kind("tags", "tags", label="label"),
+    Kind("quality", "quality", label="kind", values=()),
 )
 
 

@@ -39,5 +39,10 @@ def test_two_runs_that_asked_differently(kadr: Kadr, tmp_path: Path) -> None:
     text = kadr("diff", found["before"]["run_id"], found["after"]["run_id"][:8])
     assert text.code == 1
     assert "asked   ocr.fps: 1 → 0.2" in text.out
+    fewer = kadr("analyze", REEL, "--only", "shots", "--to", "0:12", "--out", tmp_path / "o", "--json")
+    less = kadr("diff", found["before"]["run_id"], fewer.video["run_id"])
+    assert less.code == 0
+    assert "not asked after: texts (" in less.out
+    assert "Nothing differs in what both were asked." in less.out
     same = kadr("diff", found["after"]["run_id"], found["after"]["run_id"])
     assert (same.code, "Nothing differs." in same.out) == (0, True)

@@ -199,6 +199,43 @@ def test_values_that_differ_are_said() -> None:
     ]
 
 
+def asked(*components: str, **found: Any) -> dict[str, Any]:
+    return {"run": {"components": [{"name": name} for name in components]}, **found}
+
+
+def test_what_one_run_was_never_asked_for_is_not_lost() -> None:
+    cat, bird = thing(0, 1000, label="cat", score=0.9), thing(5000, 1000, label="bird", score=0.9)
+    before = asked(
+        "probe", "speech", "objects", "loudness",
+        objects=[cat], transcript=transcript(["it", "was"]), language={"language": "en"},
+        loudness={"integrated_lufs": -18.0}, status="complete",
+    )  # fmt: skip
+    after = asked(
+        "probe", "objects", "tags", objects=[cat, bird], tags=[bird], loudness=None, status="complete"
+    )
+    found = differences(before, after)
+    assert [(n.kind, n.run, n.found) for n in found.not_asked] == [
+        ("words", "after", 2),
+        ("tags", "before", 1),
+        ("loudness", "after", 0),
+    ]
+    assert [t["label"] for t in kind(found, "objects").added] == ["bird"]
+    assert not found.words.changes
+    assert not found.facts
+    assert not kind(found, "tags").any
+    same = differences(before, {**after, "objects": [cat]})
+    assert not same.any
+    side = Side("run", "v.mp4", "standard", "today")
+    assert "not asked after" in page(same, side, side, (before, after), [])
+
+
+def test_a_run_that_looked_and_found_nothing_has_lost_it() -> None:
+    cat = thing(0, 1000, label="cat", score=0.9)
+    found = differences(asked("objects", objects=[cat]), asked("objects", objects=[]))
+    assert kind(found, "objects").lost == (cat,)
+    assert found.not_asked == ()
+
+
 @given(insights, insights, st.text(max_size=20))
 def test_the_page_shows_any_text_as_text(one: dict[str, Any], two: dict[str, Any], title: str) -> None:
     hostile = f"<script>{title}</script>\"'><img src=x onerror=1>"
