@@ -123,7 +123,7 @@ def captions_from(sources: Sources) -> CaptionsFrom | None:
 
 
 def _left_out(file: Mapping[str, Any], late: int) -> str | None:
-    unread = [f"{file['name']}: {file['unread']}"] if file.get("unread") else []
+    unread = [str(file["unread"])] if file.get("unread") else []
     one = late == 1
     beyond = (
         [f"{count(late, 'caption')} that begin{'s' if one else ''} after the video's end"] if late else []

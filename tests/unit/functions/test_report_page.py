@@ -203,10 +203,10 @@ def test_the_file_that_captions_came_from_is_named_and_what_of_it_was_left_out(
     assert says in page.locator("#facts").inner_text()
     page.close()
     unread = complete()
-    unread.manifest = {**run.manifest, "captions_file": {"name": "a.srt", "unread": "It is empty"}}
+    unread.manifest = {**run.manifest, "captions_file": {"name": "a.srt", "unread": "a.srt is empty"}}
     unread.artifacts["captions"] = captions(source=None)
     page = show(browser, tmp_path, unread).page
-    assert "left out: a.srt: It is empty" in page.locator("#facts").inner_text()
+    assert "left out: a.srt is empty" in page.locator("#facts").inner_text()
     page.close()
 
 
