@@ -91,7 +91,7 @@ class Graph(_Stored):
 
 
 class CaptionsFile(_Stored):
-    """Captions that were named for a video, or lie beside it. ``unread``: why they were left out, if they were, in words that name it."""
+    """Captions that were named for a video, or lie beside it. ``unread``: why they were left out, in words that name it."""
 
     name: str
     unread: str | None = None
