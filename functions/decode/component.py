@@ -23,6 +23,8 @@ class Pack(BaseModel):
     long_side: int | None = Field(default=None, gt=0)
     size: tuple[int, int] | None = None
     quality: int = Field(default=QUALITY, ge=1, le=100)
+    wide_fps: float | None = Field(default=None, gt=0)
+    wide_long_side: int | None = Field(default=None, gt=0)
 
 
 class DecodeParams(Params):
@@ -33,12 +35,12 @@ class DecodeParams(Params):
 
 @component(
     "decode",
-    version=2,
+    version=3,
     stage=Stage.SEGMENTER,
     scope=Chunk("probe"),
     reads=(Source(), Result("probe", "probe")),
     makes=Each("packs", FRAME_PACK),
-    needs=Resources(cpu=2, memory_mb=400, seconds_per_minute=3.5),
+    needs=Resources(cpu=2, memory_mb=400, seconds_per_minute=4),
 )
 def decode(
     source: SourceFile, probe: Artifact, params: DecodeParams, chunk: ChunkSpan, wanted: Collection[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from kadr.contracts.artifact import ArraySpec, ArtifactSpec, Retention
@@ -16,10 +17,23 @@ QUALITY = 90
 EXACT_QUALITY = 95
 """JPEG quality of packs that signals are measured on (every frame, or an exact size); their colour is stored 4:4:4."""
 
+SMALL = (2.0, 320)
+"""Up to these, frames a second and long side, pictures have a pack of their own: it is small, a quick look needs no other, and what
+compares one picture with the next finds all of them made in the same way.
+"""
+SHARED, WIDE = (2.0, 640), (1.0, 1280)
+"""Beyond, what asks for no more than one of these is read from one pack of ``SHARED`` whose pictures at ``WIDE``'s times are wide:
+what is there at 1280 pixels is not stored at 640 again.
+"""
+
 FRAME_PACK = ArtifactSpec(
     name="frame_pack",
     arrays={
-        "bytes": ArraySpec(dtype="uint8", dims=("B",), doc="JPEG files, one after the other"),
+        "bytes": ArraySpec(
+            dtype="uint8",
+            dims=("B",),
+            doc="JPEG files, one after the other; what stands before the first is the beginning of each",
+        ),
         "offsets": ArraySpec(
             dtype="int64", dims=("O",), doc="where picture p begins and ends: [p], [p + 1]; P + 1 long"
         ),
@@ -31,9 +45,18 @@ FRAME_PACK = ArtifactSpec(
         ),
     },
     retention=Retention.INTERMEDIATE,
-    doc="Sampled frames of a chunk as JPEG. Payload: width, height, source_width, source_height, step_ms (0: every frame), "
-    "format, decode_errors, missing ([start_ms, end_ms] spans of grid times whose frame could not be decoded).",
+    doc="Sampled frames of a chunk as JPEG. Payload: width, height, source_width, source_height, step_ms (0: every frame), wide "
+    "([width, height, step_ms] of the larger pictures at the times of that grid, or null), format, decode_errors, missing "
+    "([start_ms, end_ms] spans of grid times whose frame could not be decoded).",
 )
+
+
+@dataclass(frozen=True)
+class View:
+    """What one component reads of a pack: times that are multiples of ``step_ms``, at most ``long_side`` pixels wide or high."""
+
+    step_ms: int
+    long_side: int | None = None
 
 
 def snap(fps: float | None, long_side: int | None) -> tuple[float | None, int | None]:
@@ -56,18 +79,47 @@ def step_ms(fps: float | None) -> int:
     return 0 if fps is None else round(1000 / fps)
 
 
-def pack_item(frames: Frames) -> dict[str, Any]:
-    """The pack that serves ``frames``, as an item of decode's parameter ``packs``."""
+def snapped(frames: Frames) -> Frames:
+    """``frames`` on the ladder. Raises ValueError for what is not positive."""
     if frames.size is not None and min(frames.size) <= 0:
         raise ValueError(f"size must be two positive numbers of pixels, not {frames.size}")
     fps, long_side = snap(frames.fps, None if frames.size else frames.long_side)
-    exact = frames.size is not None or fps is None
+    return Frames(fps, long_side, frames.size)
+
+
+def view_of(frames: Frames) -> View | None:
+    """What ``frames`` reads of its pack; None is all of it."""
+    asked = snapped(frames)
+    return None if asked.size or asked.fps is None else View(step_ms(asked.fps), asked.long_side)
+
+
+def pack_item(frames: Frames) -> dict[str, Any]:
+    """The pack that serves ``frames``, as an item of decode's parameter ``packs``."""
+    asked = snapped(frames)
+    if _within(asked, SMALL):
+        return _item(Frames(*SMALL))
+    if _within(asked, SHARED) or _within(asked, WIDE):
+        wide = dict(zip(("wide_fps", "wide_long_side"), WIDE, strict=True))
+        return {**_item(Frames(*SHARED)), **wide, "name": f"{pack_name(*SHARED, None)}-{WIDE[1]}"}
+    return _item(asked)
+
+
+def _within(frames: Frames, limits: tuple[float, int]) -> bool:
+    if frames.size or frames.fps is None or frames.long_side is None:
+        return False
+    return frames.fps <= limits[0] and frames.long_side <= limits[1]
+
+
+def _item(frames: Frames) -> dict[str, Any]:
+    exact = frames.size is not None or frames.fps is None
     return {
-        "name": pack_name(fps, long_side, frames.size),
-        "fps": fps,
-        "long_side": long_side,
+        "name": pack_name(frames.fps, frames.long_side, frames.size),
+        "fps": frames.fps,
+        "long_side": frames.long_side,
         "size": list(frames.size) if frames.size else None,
         "quality": EXACT_QUALITY if exact else QUALITY,
+        "wide_fps": None,
+        "wide_long_side": None,
     }
 
 

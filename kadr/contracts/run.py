@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from kadr.contracts.keys import record_digest
 from kadr.contracts.media import ChunkSpan
+from kadr.contracts.packs import View
 
 
 class _Stored(BaseModel):
@@ -42,7 +43,8 @@ class TaskState(StrEnum):
 
 class Edge(_Stored):
     """One input of a node. ``name`` is its name in keys. ``mode``: the source itself, a whole-video or merged result, or
-    the result of the same chunk. ``component`` None with another mode: an optional input that this run does not have.
+    the result of the same chunk. ``component`` None with another mode: an optional input that this run does not have. ``view``
+    is what is read of a frame pack, None all of it.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Edge(_Stored):
     output: str | None = None
     mode: Literal["source", "whole", "chunk"] = "whole"
     optional: bool = False
+    view: View | None = None
 
 
 class OutputNode(_Stored):

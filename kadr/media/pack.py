@@ -1,4 +1,4 @@
-"""Reading a frame pack: JPEG pictures decoded lazily, each once, in small batches."""
+"""Reading a frame pack, or what a component asked of it: JPEG pictures decoded lazily, each once, in small batches."""
 
 from __future__ import annotations
 
@@ -11,68 +11,99 @@ import numpy as np
 from kadr.contracts.artifact import Artifact
 from kadr.contracts.errors import InvalidArtifact
 from kadr.contracts.media import FrameBatch
+from kadr.contracts.packs import QUALITY, View
+from kadr.media.geometry import pack_size
+from kadr.media.picture import jpeg_file
 
 _RAW_BYTES = 24 * 1024 * 1024
 """A batch holds no more pixels than this, whatever its number of frames."""
 
 
 class FramePack:
-    """The frames of a FRAME_PACK artifact as a FrameStream. Raises InvalidArtifact for a damaged picture."""
+    """The frames of a FRAME_PACK artifact as a FrameStream: all of them, or those of ``view``.
 
-    def __init__(self, artifact: Artifact, batch: int = 8) -> None:
+    Raises InvalidArtifact for a damaged picture.
+    """
+
+    def __init__(self, artifact: Artifact, view: View | None = None, batch: int = 8) -> None:
         self._arrays, self._facts = artifact.arrays, artifact.payload
+        self._stored = [(self._fact("width"), self._fact("height"))]
+        if wide := self._facts.get("wide"):
+            self._stored.append((int(wide[0]), int(wide[1])))
+        self._step, self._size = self._fact("step_ms"), self._stored[0]
+        self._at = np.arange(len(self._arrays["t_ms"]))
+        if view is not None:
+            self._step = view.step_ms
+            self._size = pack_size(self.source_width, self.source_height, view.long_side, None)
+            self._at = np.flatnonzero(np.asarray(self._arrays["t_ms"]) % view.step_ms == 0)
         fits = _RAW_BYTES // max(1, self.width * self.height * 3)
         self._batch = max(1, min(batch, fits))
 
     @property
     def width(self) -> int:
-        return int(self._facts["width"])
+        return self._size[0]
 
     @property
     def height(self) -> int:
-        return int(self._facts["height"])
+        return self._size[1]
 
     @property
     def source_width(self) -> int:
-        return int(self._facts["source_width"])
+        return self._fact("source_width")
 
     @property
     def source_height(self) -> int:
-        return int(self._facts["source_height"])
+        return self._fact("source_height")
 
     @property
     def step_ms(self) -> int:
-        return int(self._facts["step_ms"])
+        return self._step
 
     def __len__(self) -> int:
-        return len(self._arrays["t_ms"])
+        return len(self._at)
 
     def __iter__(self) -> Iterator[FrameBatch]:
         shown, t_ms = self._arrays["picture"], self._arrays["t_ms"]
         last, pixels = -1, np.zeros((0, 0, 3), dtype=np.uint8)
-        for at in range(0, len(self), self._batch):
-            numbers = np.asarray(shown[at : at + self._batch], dtype=np.int64)
+        for first in range(0, len(self), self._batch):
+            at = self._at[first : first + self._batch]
+            numbers = np.asarray(shown[at], dtype=np.int64)
             images = np.empty((len(numbers), self.height, self.width, 3), dtype=np.uint8)
             repeated = np.diff(numbers, prepend=last) == 0
             for i, number in enumerate(numbers):
                 if number != last:
-                    last, pixels = int(number), self._decoded(int(number))
+                    last, pixels = int(number), self._scaled(int(number))
                 images[i] = pixels
-            yield FrameBatch(np.asarray(t_ms[at : at + self._batch], dtype=np.int64), images, repeated)
+            yield FrameBatch(np.asarray(t_ms[at], dtype=np.int64), images, repeated)
 
     def encoded(self) -> Iterator[tuple[int, bytes]]:
-        for t_ms, number in zip(self._arrays["t_ms"], self._arrays["picture"], strict=True):
-            yield int(t_ms), self._file(int(number)).tobytes()
+        for t_ms, number in zip(
+            self._arrays["t_ms"][self._at], self._arrays["picture"][self._at], strict=True
+        ):
+            yield int(t_ms), self._encoded(int(number))
 
-    def _file(self, number: int) -> np.ndarray[Any, Any]:
-        offsets = self._arrays["offsets"]
-        return np.asarray(self._arrays["bytes"][offsets[number] : offsets[number + 1]])
+    def _fact(self, name: str) -> int:
+        return int(self._facts[name])
+
+    def _file(self, number: int) -> bytes:
+        data, offsets = self._arrays["bytes"], self._arrays["offsets"]
+        return bytes(data[: offsets[0]]) + bytes(data[offsets[number] : offsets[number + 1]])
+
+    def _encoded(self, number: int) -> bytes:
+        if self._stored == [self._size]:
+            return self._file(number)
+        return jpeg_file(cv2.cvtColor(self._scaled(number), cv2.COLOR_RGB2BGR), QUALITY)
+
+    def _scaled(self, number: int) -> np.ndarray[Any, Any]:
+        image = self._decoded(number)
+        if image.shape[:2] == (self.height, self.width):
+            return image
+        return np.asarray(cv2.resize(image, self._size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
     def _decoded(self, number: int) -> np.ndarray[Any, Any]:
-        file = self._file(number)
+        file = np.frombuffer(self._file(number), dtype=np.uint8)
         image = cv2.imdecode(file, cv2.IMREAD_COLOR_RGB) if file.size else None
-        if image is None or image.shape != (self.height, self.width, 3):
-            raise InvalidArtifact(
-                f"frame pack: picture {number} is no JPEG of {self.width} × {self.height} pixels"
-            )
+        if image is None or (image.shape[1], image.shape[0]) not in self._stored:
+            sizes = " or ".join(f"{width} × {height}" for width, height in self._stored)
+            raise InvalidArtifact(f"frame pack: picture {number} is no JPEG of {sizes} pixels")
         return np.asarray(image, dtype=np.uint8)

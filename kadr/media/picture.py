@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from kadr.contracts.errors import VideoUnreadable
-from kadr.contracts.packs import EXACT_QUALITY
+from kadr.contracts.packs import EXACT_QUALITY, SMALL
 from kadr.media.geometry import turned, upright
 
 _BT709, _BT2020, _BT601 = 1, 9, 5
@@ -45,18 +45,33 @@ class Picture:
         return self._pixels[size]
 
     def jpeg(self, size: tuple[int, int], quality: int) -> bytes:
-        """The picture as a JPEG file; at EXACT_QUALITY and above with full colour resolution."""
+        """The picture as a JPEG file; at EXACT_QUALITY and above with full colour resolution, and beginning like all others."""
         key = (*size, quality)
         if key not in self._files:
-            options = [cv2.IMWRITE_JPEG_QUALITY, quality]
-            if quality >= EXACT_QUALITY:
-                options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
-                options += [
-                    cv2.IMWRITE_JPEG_OPTIMIZE,
-                    1,
-                ]  # tables of its own: a fifth less where pictures are tiny
-            self._files[key] = cv2.imencode(".jpg", self.pixels(size), options)[1].tobytes()
+            self._files[key] = jpeg_file(self.pixels(size), quality)
         return self._files[key]
+
+
+def jpeg_file(bgr: np.ndarray[Any, Any], quality: int) -> bytes:
+    """``bgr`` (uint8 [H, W, 3]) as a JPEG file: the same pixels in fewer bytes where that is worth its time.
+
+    Huffman tables of its own make a picture 3 % smaller, progressive order larger ones 5 %; tiny ones for signals have
+    standard tables, so that all begin alike.
+    """
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    if quality >= EXACT_QUALITY:
+        options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    elif max(bgr.shape) > SMALL[1]:
+        options += [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
+    else:
+        options += [cv2.IMWRITE_JPEG_OPTIMIZE, 1]
+    return cv2.imencode(".jpg", bgr, options)[1].tobytes()
+
+
+def common_beginning(file: bytes) -> bytes:
+    """What all JPEG files of this size and quality with standard tables begin with: all before the coded pixels."""
+    scan = file.index(b"\xff\xda")
+    return file[: scan + 2 + int.from_bytes(file[scan + 2 : scan + 4], "big")]
 
 
 def _converted(frame: VideoFrame, size: tuple[int, int]) -> np.ndarray[Any, Any]:

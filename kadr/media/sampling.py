@@ -9,15 +9,18 @@ import numpy as np
 
 from kadr.contracts.artifact import Artifact
 from kadr.contracts.media import ChunkSpan, SourceFile
-from kadr.contracts.packs import step_ms
+from kadr.contracts.packs import EXACT_QUALITY, step_ms
 from kadr.media.blob import Blob
 from kadr.media.decode import Damage, VideoFacts, frames_shown
 from kadr.media.geometry import pack_size
-from kadr.media.picture import Picture
+from kadr.media.picture import Picture, common_beginning
 
 
 class PackItem(Protocol):
-    """One pack to make: ``fps`` None is every frame; ``size`` is exact, ``long_side`` a limit; JPEG ``quality``."""
+    """One pack to make: ``fps`` None is every frame; ``size`` is exact, ``long_side`` a limit; JPEG ``quality``.
+
+    Pictures at times that ``wide_fps`` has as well are made with ``wide_long_side``.
+    """
 
     @property
     def name(self) -> str: ...
@@ -29,6 +32,10 @@ class PackItem(Protocol):
     def size(self) -> tuple[int, int] | None: ...
     @property
     def quality(self) -> int: ...
+    @property
+    def wide_fps(self) -> float | None: ...
+    @property
+    def wide_long_side(self) -> int | None: ...
 
 
 class PackWriter:
@@ -37,13 +44,15 @@ class PackWriter:
     def __init__(self, item: PackItem, facts: VideoFacts, chunk: ChunkSpan, damage: Damage) -> None:
         self._item, self._facts, self._chunk, self._damage = item, facts, chunk, damage
         self._size = pack_size(facts.width, facts.height, item.long_side, item.size)
-        self._step = step_ms(item.fps)
+        self._step, self._wide_step = step_ms(item.fps), step_ms(item.wide_fps)
+        self._wide = pack_size(facts.width, facts.height, item.wide_long_side, None)
         self._next_ms = -(-chunk.start_ms // self._step) * self._step if self._step else 0
         self._blob = Blob("uint8")
-        self._offsets, self._t_ms, self._shown = [0], list[int](), list[int]()
+        self._offsets, self._t_ms, self._shown = list[int](), list[int](), list[int]()
         self._missing: list[list[int]] = []
         self._current: tuple[int, Picture] | None = None
-        self._stored: tuple[Picture, np.ndarray[Any, Any]] | None = None
+        self._head = b""
+        self._stored: tuple[Picture, tuple[int, int]] | None = None
 
     @property
     def stop_ms(self) -> int:
@@ -68,13 +77,14 @@ class PackWriter:
             "source_width": self._facts.width,
             "source_height": self._facts.height,
             "step_ms": self._step,
+            "wide": [*self._wide, self._wide_step] if self._wide_step else None,
             "format": "jpeg",
             "decode_errors": self._damage.errors_in(self._chunk.start_ms, self.stop_ms),
             "missing": self._missing,
         }
         arrays = {
             "bytes": self._blob.finish(),
-            "offsets": np.array(self._offsets, dtype=np.int64),
+            "offsets": np.array(self._offsets or [0], dtype=np.int64),
             "t_ms": np.array(self._t_ms, dtype=np.int64),
             "picture": np.array(self._shown, dtype=np.int64),
         }
@@ -92,18 +102,30 @@ class PackWriter:
                 self._keep(t_ms, self._current[1])
 
     def _keep(self, t_ms: int, picture: Picture) -> None:
+        size = self._wide if self._wide_step and t_ms % self._wide_step == 0 else self._size
+        if not self._is_stored(picture, size):
+            self._append(picture.jpeg(size, self._item.quality))
+            self._stored = (picture, size)
         self._t_ms.append(t_ms)
-        if not self._is_stored(picture):
-            self._blob.append(picture.jpeg(self._size, self._item.quality))
-            self._offsets.append(len(self._blob))
-        self._stored = (picture, picture.pixels(self._size))
         self._shown.append(len(self._offsets) - 2)
 
-    def _is_stored(self, picture: Picture) -> bool:
+    def _is_stored(self, picture: Picture, size: tuple[int, int]) -> bool:
+        """Is the picture stored last the same, and stored as large as it is asked for?"""
         if self._stored is None:
             return False
-        before, pixels = self._stored
-        return before is picture or np.array_equal(pixels, picture.pixels(self._size))
+        before, stored = self._stored
+        if stored != size and size != self._size:
+            return False
+        return before is picture or np.array_equal(before.pixels(size), picture.pixels(size))
+
+    def _append(self, file: bytes) -> None:
+        """Files that signals are measured on are tiny and all begin alike: their common beginning is written once."""
+        if not self._offsets:
+            self._head = common_beginning(file) if self._item.quality >= EXACT_QUALITY else b""
+            self._blob.append(self._head)
+            self._offsets.append(len(self._blob))
+        self._blob.append(file.removeprefix(self._head))
+        self._offsets.append(len(self._blob))
 
     def _miss(self, t_ms: int) -> None:
         if self._missing and self._missing[-1][1] == t_ms:

@@ -31,6 +31,8 @@ def why_missing(store: ObjectStore, state: RunState, missing: Sequence[TaskSpec]
             readers = _readers(state, first.component, wanted.name)
             near = _read_before(store, first, stored, readers) or stored
             changes = explain(wanted, [made.ingredients for made in near])
+            if any(change.startswith("params.wide_") for change in changes):
+                changes = [f"{', '.join(readers)}: now reads {wanted.name}"]
             reasons.update(dict.fromkeys(_named(c, readers or [first.component]) for c in changes))
     return tuple(reasons)
 
@@ -43,7 +45,9 @@ def _named(change: str, components: Sequence[str]) -> str:
         case "params":
             return f"{', '.join(f'{c}.{name}' for c in components)}: {values}"
         case "inputs":
-            return f"{name}: another result than before"
+            before, _, after = values.partition(" → ")
+            how = "no longer read" if after == ABSENT else "now read" if before == ABSENT else ""
+            return f"{name}: {how or 'another result than before'}"
         case "models":
             before, _, after = values.partition(" → ")
             how = "no longer used" if after == ABSENT else "now used" if before == ABSENT else "is another"

@@ -7,6 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from kadr.contracts.errors import InvalidProfile
+from kadr.contracts.packs import pack_item, pack_name, view_of
 from kadr.contracts.profile import Chosen, NormalProfile
 from kadr.contracts.run import Edge, Graph, MergeNode, Node, OutputNode, Request
 from kadr.pipeline.catalogue import Catalogue, Entry, OutputEntry, ReadEntry
@@ -107,8 +108,14 @@ def _edge(entry: Entry, read: ReadEntry, chosen: Chosen, entries: Mapping[str, E
         return Edge(name="source", mode="source")
     maker = entries.get(read.component)
     if read.kind == "frames":
-        pack = frames_of(read, chosen.frames)["name"]
-        return Edge(name=f"{read.component}.{pack}", component=read.component, output=pack, mode="chunk")
+        frames = frames_of(read, chosen.frames)
+        return Edge(
+            name=f"{read.component}.{pack_name(frames.fps, frames.long_side, frames.size)}",
+            component=read.component,
+            output=pack_item(frames)["name"],
+            mode="chunk",
+            view=view_of(frames),
+        )
     name = f"{read.component}.{read.output}" if read.output else read.component
     if maker is None:
         return Edge(name=name, optional=True)

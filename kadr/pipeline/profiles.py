@@ -13,7 +13,7 @@ from kadr.contracts.component import Frames
 from kadr.contracts.errors import InvalidProfile
 from kadr.contracts.faults import faults, inexact, meant
 from kadr.contracts.keys import sha256_json
-from kadr.contracts.packs import pack_item
+from kadr.contracts.packs import pack_item, snapped
 from kadr.contracts.profile import Chosen, NormalProfile, Profile, narrowed_name
 from kadr.pipeline import catalogue as catalogues
 from kadr.pipeline.catalogue import FRAMES_FROM, Catalogue, Entry, ReadEntry
@@ -222,12 +222,12 @@ def models_of(entry: Entry, params: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*entry.models, *(m for models in chosen for m in models))))
 
 
-def frames_of(read: ReadEntry, sampling: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The frame pack that a Frames read takes, with the profile's sampling in place of its own."""
+def frames_of(read: ReadEntry, sampling: Mapping[str, Any] | None) -> Frames:
+    """What a Frames read asks for, on the ladder, with the profile's sampling in place of its own."""
     if read.size is not None or read.fps is None:
-        return pack_item(Frames(fps=read.fps, long_side=read.long_side, size=read.size))
+        return snapped(Frames(fps=read.fps, long_side=read.long_side, size=read.size))
     s = sampling or {}
-    return pack_item(Frames(fps=s.get("fps", read.fps), long_side=s.get("long_side", read.long_side)))
+    return snapped(Frames(fps=s.get("fps", read.fps), long_side=s.get("long_side", read.long_side)))
 
 
 def _closure(wanted: Iterable[str], catalogue: Catalogue) -> list[str]:
@@ -246,7 +246,7 @@ def _closure(wanted: Iterable[str], catalogue: Catalogue) -> list[str]:
 
 def _packs(chosen: Mapping[str, Chosen], catalogue: Catalogue) -> list[dict[str, Any]]:
     reads = [
-        frames_of(read, c.frames)
+        pack_item(frames_of(read, c.frames))
         for name, c in chosen.items()
         for read in catalogue.components[name].reads
         if read.kind == "frames"
@@ -268,5 +268,5 @@ def _choose(entry: Entry, given: Mapping[str, Any]) -> Chosen:
     complete = {n: p["default"] for n, p in properties.items() if "default" in p} | params
     if sampled is None:
         return Chosen(params=complete)
-    pack = frames_of(sampled, sampling)
-    return Chosen(params=complete, frames={k: pack[k] for k in SAMPLING})
+    frames = frames_of(sampled, sampling)
+    return Chosen(params=complete, frames={k: getattr(frames, k) for k in SAMPLING})

@@ -187,7 +187,7 @@ def _load(shell: Shell, spec: TaskSpec, read: Read, i: Input, progress: Progress
         return None
     artifact = _read(shell, spec, i)
     if isinstance(read, Frames):
-        return watched_frames(FramePack(artifact), progress)
+        return watched_frames(FramePack(artifact, i.edge.view), progress)
     if isinstance(read, Audio):
         start, end = _span_of(artifact, spec)
         return watched_audio(PcmStream(artifact, start, end), progress)

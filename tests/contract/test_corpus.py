@@ -12,7 +12,7 @@ import pytest
 from kadr.contracts.keys import sha256_json
 from kadr.contracts.manifest import Manifest
 from kadr.contracts.profile import NormalProfile
-from kadr.contracts.run import Request, RunStatus, TaskState
+from kadr.contracts.run import Node, Request, RunStatus, TaskState
 from kadr.pipeline import catalogue
 from kadr.pipeline.admission import load_objects, read_request
 from kadr.pipeline.closing import compile_manifest, read_manifest
@@ -94,9 +94,18 @@ def test_the_planner_gives_components_of_the_same_version_the_same_keys(corpus: 
                 entry.merge.version if entry.merge else None,
             )
             if node.version == entry.version and merged[0] == merged[1]:
-                assert today[node.component] == node, node.component
+                assert keyed(today[node.component]) == keyed(node), node.component
                 compared += 1
     assert compared > 0
+
+
+def keyed(node: Node) -> Node:
+    """Without what no key is made of: which pack serves a read of frames."""
+    packs = [e.model_copy(update={"output": None, "view": None}) for e in node.edges]
+    pairs = zip(node.edges, packs, strict=True)
+    return node.model_copy(
+        update={"edges": tuple(p if e.component == catalogue.FRAMES_FROM else e for e, p in pairs)}
+    )
 
 
 def test_reports_are_made_of_old_results(corpus: FileStore) -> None:

@@ -15,6 +15,7 @@ from functions.shots.component import SHOT_SIGNALS, SHOTS, ShotsParams, merge_sh
 from functions.shots.scenes import scene_of_shots
 from kadr.contracts.artifact import Artifact
 from kadr.contracts.component import Frames, Part
+from kadr.contracts.packs import view_of
 from kadr.media.pack import FramePack
 from kadr.media.source import FileSource
 from tests.media_files import colour, packs_of, scenery, write_video
@@ -39,15 +40,16 @@ def blended(one: Array, other: Array, count: int) -> list[Array]:
     return [cv2.addWeighted(one, 1 - float(w), other, float(w), 0) for w in weights]
 
 
+EVERY, STILLS = Frames(size=(48, 27)), Frames(fps=1, long_side=320)
+
+
 def analysed(
     source: FileSource, params: ShotsParams | None = None, weights: Any = None, **cutting: int
 ) -> Artifact:
     params = params or ShotsParams()
     parts: list[Part] = []
-    for chunk, (frames, stills) in packs_of(
-        source, Frames(size=(48, 27)), Frames(fps=1, long_side=320), **cutting
-    ):
-        made = shots(FramePack(frames), FramePack(stills), params, weights or {}, chunk)
+    for chunk, (frames, stills) in packs_of(source, EVERY, STILLS, **cutting):
+        made = shots(FramePack(frames), FramePack(stills, view_of(STILLS)), params, weights or {}, chunk)
         parts.append(Part(chunk, SHOT_SIGNALS.checked(made)))
     return SHOTS.checked(merge_shots(parts, params))
 
@@ -147,13 +149,13 @@ def test_a_part_of_the_video(tmp_path: Path) -> None:
 def test_a_missing_chunk_ends_the_shot_before_it(tmp_path: Path) -> None:
     source = film(tmp_path, [f for seed in range(6) for f in moving(seed, 50)], 50)
     parts = []
-    for chunk, (frames, stills) in packs_of(
-        source, Frames(size=(48, 27)), Frames(fps=1, long_side=320), chunk_ms=2000
-    ):
+    for chunk, (frames, stills) in packs_of(source, EVERY, STILLS, chunk_ms=2000):
         parts.append(
             Part(
                 chunk,
-                SHOT_SIGNALS.checked(shots(FramePack(frames), FramePack(stills), ShotsParams(), {}, chunk)),
+                SHOT_SIGNALS.checked(
+                    shots(FramePack(frames), FramePack(stills, view_of(STILLS)), ShotsParams(), {}, chunk)
+                ),
             )
         )
     assert len(parts) == 6

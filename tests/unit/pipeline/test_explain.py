@@ -46,6 +46,8 @@ def test_changes_are_named_as_people_know_them() -> None:
     named = {
         "params.fps: 1 → 2": "ocr.fps, objects.fps: 1 → 2",
         "inputs.captions: aaa… → bbb…": "captions: another result than before",
+        "inputs.decode.frames-2fps-1280: absent → bbb…": "decode.frames-2fps-1280: now read",
+        "inputs.decode.frames-1fps-1280: bbb… → absent": "decode.frames-1fps-1280: no longer read",
         "models.transnetv2: absent → ddd…": "model transnetv2: now used",
         "models.transnetv2: ddd… → absent": "model transnetv2: no longer used",
         "models.transnetv2: ddd… → eee…": "model transnetv2: is another",
