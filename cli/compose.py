@@ -25,6 +25,21 @@ if TYPE_CHECKING:
     from kadr.pipeline.local import Coordinator, Event
 
 MAX_THREADS = 4
+MODELS_MALLOC = {
+    "GLIBC_TUNABLES": ":".join(
+        f"glibc.malloc.{name}={value}"
+        for name, value in {
+            "hugetlb": 1,
+            "arena_max": 1,
+            "mmap_threshold": 32 << 20,
+            "trim_threshold": 256 << 20,
+        }.items()
+    )
+}
+"""How glibc serves a process of models, which asks for hundreds of megabytes a picture: in huge pages, and kept until a task ends.
+
+Others ignore it. On the reel with `standard` the process holds 0.77 GB at most, for 1.13 GB with ONNX Runtime's own arena; CPU time is
+51.9 and 53.5 s for 50.3 and 50.0 s."""
 ROOT = Path(__file__).parents[1]
 
 
@@ -134,7 +149,7 @@ class Machine:
             self.claims,
             self.catalogue,
             Host("media", self._command("media", jobs), on_note),
-            Host("models", self._command("models", jobs), on_note),
+            Host("models", self._command("models", jobs), on_note, MODELS_MALLOC),
             of_machine(self.catalogue, jobs or cores()),
             on_event,
         )

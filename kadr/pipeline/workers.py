@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import IO, Any
@@ -41,6 +41,8 @@ class Host:
     name: str
     command: Sequence[str]
     on_note: Callable[[str], None] = lambda _: None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Beside what the coordinator's own says."""
     process: subprocess.Popen[bytes] | None = None
     connection: Connection | None = None
     said: IO[bytes] | None = None
@@ -68,6 +70,7 @@ class Host:
             stdout=self.said,
             stderr=self.said,
             start_new_session=True,
+            env={**self.environment, **os.environ},
         )
         theirs.close()
         self.connection = Connection(ours.detach())
