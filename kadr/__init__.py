@@ -1,3 +1,3 @@
 """Kadr: video analysis whose runs are builds."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -12,6 +12,7 @@ from kadr.contracts.artifact import Artifact
 from kadr.contracts.errors import InvalidArtifact
 from kadr.contracts.media import FrameBatch
 from kadr.contracts.packs import QUALITY, View
+from kadr.contracts.stretches import let_go
 from kadr.media.geometry import pack_size
 from kadr.media.picture import jpeg_file
 
@@ -87,7 +88,10 @@ class FramePack:
 
     def _file(self, number: int) -> bytes:
         data, offsets = self._arrays["bytes"], self._arrays["offsets"]
-        return bytes(data[: offsets[0]]) + bytes(data[offsets[number] : offsets[number + 1]])
+        stored = data[offsets[number] : offsets[number + 1]]
+        file = bytes(data[: offsets[0]]) + bytes(stored)
+        let_go(stored)
+        return file
 
     def _encoded(self, number: int) -> bytes:
         if self._stored == [self._size]:
