@@ -9,7 +9,7 @@ from pydantic import Field
 from functions.report.build import build
 from functions.report.insights import schema_bytes
 from functions.report.page import page
-from functions.report.page_data import page_data
+from functions.report.page_data import page_data, pictures
 from functions.report.sources import Sources
 from functions.report.vtt import captions_vtt, cues_of
 from kadr.contracts.component import ClosedRun, Params, Resources, Stage, component
@@ -38,7 +38,9 @@ def report(run: RunView, params: ReportParams) -> Mapping[str, bytes]:
     cues = cues_of(found.transcript, found.captions, found.video.duration_ms)
     language = found.language.language if found.language else None
     return {
-        "report.html": page(page_data(sources, found, cues, params.picture_bytes)).encode(),
+        "report.html": page(
+            page_data(sources, found, cues), pictures(sources["shots"], params.picture_bytes)
+        ),
         "insights.json": (found.model_dump_json(indent=1) + "\n").encode(),
         "insights.schema.json": schema_bytes(),
         "captions.vtt": captions_vtt(cues, language).encode(),

@@ -22,13 +22,10 @@ KEY_FRAME_SHARE = 0.6
 """Of the bytes for pictures; what key frames leave goes to the storyboard."""
 
 
-def page_data(sources: Sources, found: Insights, cues: Sequence[Cue], picture_bytes: int) -> dict[str, Any]:
-    key_frames, story = _pictures(sources["shots"], picture_bytes)
+def page_data(sources: Sources, found: Insights, cues: Sequence[Cue]) -> dict[str, Any]:
     return {
         "href": sources.run.video_href,
         "insights": _compact(found),
-        "keyframes": key_frames,
-        "story": story,
         "loudness": curve(sources["loudness"], "t_ms", "momentary_lufs"),
         "motion": curve(sources["shots"], "motion_ms", "motion"),
         "cues": [[c.start_ms, c.end_ms, payload(c)] for c in cues],
@@ -77,23 +74,24 @@ def _thin(t_ms: np.ndarray, y: np.ndarray) -> list[list[float]]:
     return [[int(t), round(float(v), 3)] for t, v in zip(t_ms[starts], highest, strict=True)]
 
 
-def _pictures(shots: Found, limit: int) -> tuple[list[str | None], list[list[Any]]]:
-    frames = _jpegs(shots, "keyframe")
+def pictures(shots: Found, limit: int) -> bytes:
+    """JSON {"keyframes": [JPEG or null by shot], "story": [[ms, JPEG]]}, as base64 of at most ``limit`` bytes."""
+    frames, story = _jpegs(shots, "keyframe"), _jpegs(shots, "story")
     kept = thinned([_encoded_size(f) for f in frames], int(limit * KEY_FRAME_SHARE))
-    key_frames = [_text(f) if i in kept else None for i, f in enumerate(frames)]
     left = limit - sum(_encoded_size(frames[i]) for i in kept)
-    story = _jpegs(shots, "story")
     shown = thinned([_encoded_size(f) for f in story], left)
     times = shots.ints("story_ms")
-    return key_frames, [[times[i], _text(story[i])] for i in sorted(shown)]
+    key_frames = (_text(f) if i in kept else b"null" for i, f in enumerate(frames))
+    timed = (b"[%d,%s]" % (times[i], _text(story[i])) for i in sorted(shown))
+    return b'{"keyframes":[%s],"story":[%s]}' % (b",".join(key_frames), b",".join(timed))
 
 
-def _jpegs(shots: Found, prefix: str) -> list[bytes]:
-    offsets = shots.ints(f"{prefix}_offsets")
-    return [shots[f"{prefix}_bytes"][a:b].tobytes() for a, b in pairwise(offsets)]
+def _jpegs(shots: Found, prefix: str) -> list[np.ndarray]:
+    """Their files, uint8 [B] each, where they lie."""
+    return [shots[f"{prefix}_bytes"][a:b] for a, b in pairwise(shots.ints(f"{prefix}_offsets"))]
 
 
-def _encoded_size(picture: bytes) -> int:
+def _encoded_size(picture: np.ndarray) -> int:
     return 4 * -(-len(picture) // 3)
 
 
@@ -109,5 +107,5 @@ def thinned(sizes: Sequence[int], limit: int) -> set[int]:
     return set()
 
 
-def _text(picture: bytes) -> str:
-    return base64.b64encode(picture).decode()
+def _text(picture: np.ndarray) -> bytes:
+    return b'"%s"' % base64.b64encode(picture.tobytes())

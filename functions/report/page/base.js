@@ -1,5 +1,6 @@
 // Data, elements and small words that every part uses. Texts of the video enter the page only as text nodes.
-const DATA = JSON.parse(document.getElementById('data').textContent);
+const read = (id) => JSON.parse(document.getElementById(id).textContent);
+const DATA = { ...read('data'), ...read('pictures') };
 const FOUND = DATA.insights;
 // The part of the video that the run was asked about: all that the page draws lies in it.
 const FROM = FOUND.asked.start_ms;

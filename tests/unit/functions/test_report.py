@@ -396,7 +396,7 @@ def test_the_files_own_captions_serve_where_nothing_was_heard() -> None:
 
 def test_texts_cannot_leave_the_pages_data_block() -> None:
     html = report(hostile(), ReportParams())["report.html"].decode()
-    assert html.count("</script>") == 2
+    assert html.count("</script>") == 3
     assert "<img src=x" not in html
     assert "\u2028" not in html
     block = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)
@@ -418,7 +418,7 @@ def test_the_same_run_gives_the_same_bytes() -> None:
 
 
 def pictures_in(html: bytes) -> int:
-    block = re.search(rb'id="data">(.*?)</script>', html, re.S)
+    block = re.search(rb'id="pictures">(.*?)</script>', html, re.S)
     assert block is not None
     data = json.loads(block[1])
     return sum(len(k) for k in data["keyframes"] if k) + sum(len(p) for _, p in data["story"])
