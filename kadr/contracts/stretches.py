@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 
 STRETCH_BYTES = 4 << 20
-_AROUND = max(64 << 10, mmap.PAGESIZE)
-"""Linux maps so much around a page that is asked for."""
+_AROUND = 2 << 20
+"""Around an address that is asked for Linux maps what else is at hand, at most up to the ends of its page table: multiples of 2 MB."""
 
 
 def stretches(array: np.ndarray) -> Iterator[memoryview]:
@@ -30,9 +30,10 @@ def let_go(piece: np.ndarray) -> None:
     file = None if piece.flags.writeable else _map_of(piece)
     if file is None or not piece.nbytes or not hasattr(mmap, "MADV_DONTNEED"):
         return
-    begin = piece.ctypes.data - np.frombuffer(file, dtype=np.uint8).ctypes.data
-    first, last = begin // _AROUND * _AROUND, -(-(begin + piece.nbytes) // _AROUND) * _AROUND
-    file.madvise(mmap.MADV_DONTNEED, first, min(last, len(file)) - first)
+    begin, at = np.frombuffer(file, dtype=np.uint8).ctypes.data, piece.ctypes.data
+    first = max(at // _AROUND * _AROUND, begin)
+    last = min(-(-(at + piece.nbytes) // _AROUND) * _AROUND, begin + len(file))
+    file.madvise(mmap.MADV_DONTNEED, first - begin, last - first)
 
 
 def _map_of(array: np.ndarray) -> mmap.mmap | None:
