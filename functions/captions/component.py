@@ -69,9 +69,9 @@ def _chosen(streams: Sequence[Mapping[str, Any]], params: CaptionsParams) -> Map
 
 
 def _artifact(cues: Sequence[Cue], source: str | None, language: str | None, end_ms: int) -> Artifact:
-    """``cues`` that begin before the video ends at ``end_ms``; the others are counted."""
+    """``cues`` that begin before the video ends at ``end_ms``, up to there; the others are counted."""
     kept = [c for c in cues if c.start_ms < end_ms]
-    times = np.array([(c.start_ms, c.end_ms) for c in kept], dtype=np.int64).reshape(-1, 2)
+    times = np.array([(c.start_ms, min(c.end_ms, end_ms)) for c in kept], dtype=np.int64).reshape(-1, 2)
     payload = {
         "text": [c.text for c in kept],
         "language": language,

@@ -6,8 +6,9 @@ const Lists = (() => {
   function strip(spans, tone) {
     const svg = drawing('svg', { viewBox: `0 0 1000 8`, preserveAspectRatio: 'none', class: 'strip', 'aria-hidden': 'true' });
     for (const [s, e] of spans.slice(0, 600)) {
-      const size = Math.max(3, ((e - s) / SPAN) * 1000);
-      svg.append(drawing('rect', { x: Math.min(1000 - size, ((s - FROM) / SPAN) * 1000), y: 0, width: size, height: 8, fill: `var(${tone})` }));
+      const [from, to] = [s, e].map((ms) => clamp(((ms - FROM) / SPAN) * 1000, 0, 1000));
+      const size = Math.max(3, to - from);
+      svg.append(drawing('rect', { x: Math.min(1000 - size, from), y: 0, width: size, height: 8, fill: `var(${tone})` }));
     }
     svg.addEventListener('click', (event) => {
       const area = svg.getBoundingClientRect();

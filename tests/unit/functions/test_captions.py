@@ -109,16 +109,20 @@ def test_a_sidecar_that_is_none(tmp_path: Path, text: str) -> None:
 
 
 def test_captions_after_the_videos_end_are_left_out_and_counted(tmp_path: Path) -> None:
-    """As of a longer cut of the same film."""
-    found = read(five_seconds(tmp_path), sidecar=SRT + "\n3\n00:00:05,000 --> 00:00:06,000\nThe end\n")
-    assert found.payload["text"] == ["Hi there", "über"]
+    """As of a longer cut of the same film; one that lasts beyond the end ends with the video."""
+    late = "\n3\n00:00:04,600 --> 00:00:20,000\nThat was\n\n4\n00:00:05,000 --> 00:00:06,000\nThe end\n"
+    found = read(five_seconds(tmp_path), sidecar=SRT + late)
+    assert found.payload["text"] == ["Hi there", "über", "That was"]
+    assert found["end_ms"].tolist() == [2000, 4500, 5000]
     assert found.payload["late"] == 1
 
 
 def test_absurd_times_and_lengths_are_bounded(tmp_path: Path) -> None:
     text = "1\n00:00:01,000 --> 99:00:00,000\n" + "x" * 100_000 + "\n"
+    (cue,) = sidecar_cues(text)
+    assert cue.end_ms == 61_000
     found = read(five_seconds(tmp_path), sidecar=text)
-    assert found["end_ms"].tolist() == [61_000]
+    assert found["end_ms"].tolist() == [5_000]
     assert len(found.payload["text"][0]) == 2_000
 
 

@@ -192,6 +192,17 @@ def test_captions_have_a_lane_of_their_own(browser: Browser, tmp_path: Path) -> 
     page.close()
 
 
+def test_bars_of_the_lists_end_with_the_video(browser: Browser, tmp_path: Path) -> None:
+    run = complete(12_000)
+    said = run.artifacts["passages"].payload
+    late = [{"text": "late words", "score": 0.9, "spans": [[9_000, 20_000]]}]
+    run.artifacts["passages"] = Artifact(run.artifacts["passages"].arrays, {**said, "keywords": late})
+    page = show(browser, tmp_path, run).page
+    bar = page.locator("#keywords .strip rect")
+    assert [float(bar.get_attribute(name) or "") for name in ("x", "width")] == [750, 250]
+    page.close()
+
+
 def test_the_file_that_captions_came_from_is_named_and_what_of_it_was_left_out(
     browser: Browser, tmp_path: Path
 ) -> None:
