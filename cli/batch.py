@@ -21,7 +21,7 @@ from cli.progress import View
 from cli.sources import Video
 from cli.stopping import Stoppable
 from kadr.contracts.errors import Interrupted, KadrError
-from kadr.contracts.run import Request
+from kadr.contracts.run import CaptionsFile, Request
 from kadr.pipeline.admission import Admitted, Asked, admit, identify
 from kadr.pipeline.arriving import Arriving
 from kadr.pipeline.local import Coordinator, Event
@@ -78,7 +78,7 @@ class Batch:
     holders: Counter[str] = field(default_factory=Counter)
     """By run: its names that are not done with it."""
     lock: threading.Lock = field(default_factory=threading.Lock)
-    first: dict[tuple[str, str], Job] = field(default_factory=dict)
+    first: dict[tuple[str, str, CaptionsFile | None], Job] = field(default_factory=dict)
     """By video and question: the job whose run answers the others too."""
     twins: list[Twin] = field(default_factory=list)
     """Jobs that come last: what answers them is being made already."""
@@ -171,7 +171,7 @@ class Batch:
         if job.out is not None:
             outputs.check_writable(job.out)
             outputs.check_own(job.out)
-        question = video_id, config_hash(mine.profile)
+        question = video_id, config_hash(mine.profile), mine.captions_file
         if (same := self.first.get(question)) is not None and self._still_there(same):
             self.twins.append(Twin(job, same, source))
             self.view.note(f"{video.title}: the same video as {same.video.title}")
@@ -200,6 +200,8 @@ class Batch:
         there = admitted.finished and outputs.current(
             self.machine.store, admitted.request, job.out, href, drawer
         )
+        if there and job.out:
+            outputs.shown_again(job.out)
         self.view.begin(admitted, job.video.title, self.machine.catalogue)
         return LocalRun.of(admitted, href, wants_report=not there, title=job.video.title)
 

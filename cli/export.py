@@ -23,8 +23,12 @@ from exports.formats import FORMATS
 from exports.source import Exported, Options, Source
 from kadr.contracts.artifact import Artifact
 from kadr.contracts.errors import InvalidObject, ObjectMissing
+from kadr.contracts.run import Request, RunStatus
+from kadr.pipeline.admission import load_objects, runs_of
 from kadr.pipeline.closing import manifest_of
 from kadr.pipeline.render import StoredRun
+from kadr.pipeline.state import evaluate
+from kadr.storage.files import FileStore
 
 MAJOR = "1."
 """Of the insights that the formats are made from."""
@@ -114,10 +118,22 @@ def _source(machine: Machine, named: Named, notes: list[str]) -> Source:
     if seen.state.closed is None or "insights.json" not in files:
         missing = f"run {request.run_id} of {named.title} is {seen.status} and has no insights.json"
         raise ObjectMissing(f"{missing}; {next_step(machine, seen)}")
+    if seen.state.closed.status is RunStatus.FAILED:
+        failed = f"run {request.run_id} of {named.title} failed, so there is nothing to export"
+        raise ObjectMissing(f"{failed}; {_instead(store, request) or next_step(machine, seen)}")
     manifest = manifest_of(store, request, seen.state)
     stored = StoredRun(store, manifest, "", "")
     results = _Results(stored, notes)
     return Source(_insights(files["insights.json"]), results, _Files(files), stem(named.title))
+
+
+def _instead(store: FileStore, failed: Request) -> str:
+    """The newest run about the same video that did not fail; "" if there is none."""
+    for other in runs_of(store, failed.owner, failed.video_id or ""):
+        closed = evaluate(other, load_objects(store, other)).closed
+        if closed is not None and closed.status is not RunStatus.FAILED:
+            return f"the newest that did not is {other.run_id} ({other.profile_name}): `kadr export {other.run_id}`"
+    return ""
 
 
 def _insights(path: Path) -> Mapping[str, Any]:

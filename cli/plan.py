@@ -83,7 +83,15 @@ def plan_of(
 ) -> dict[str, Any]:
     """What asking ``question`` about one video would find and cost, as plain data. Raises KadrErrors of the video."""
     video_id, source = identify(machine.store, video.path, lambda _: None)
-    asked = Asked(video.path, question.profile, question.graph, question.models, refresh, video.title)
+    asked = Asked(
+        video.path,
+        question.profile,
+        question.graph,
+        question.models,
+        refresh,
+        video.title,
+        question.captions_file,
+    )
     answer = find(machine.store, asked, video_id, source)
     played = _played(machine.store, asked, video_id, source, answer)
     duration = _duration_ms(machine.store, played, video_id, video)

@@ -83,7 +83,8 @@ def find(store: FileStore, named: str | None) -> Named:
             _delivered(
                 store, beside
             )  # a run that was removed is said to be; one about other bytes is not meant
-        return Named.of(newest(runs, f"{named} was not analysed yet: do it with `{command}`"), path)
+        nothing = f"{named} was not analysed yet: do it with `{command}`"
+        return Named.of(_last_asked(runs, beside) or newest(runs, nothing), path)
     if RUN_ID.match(named) and (ids := _ids(store, named)):
         if len(ids) > 1:
             raise click.UsageError(
@@ -97,7 +98,7 @@ def find(store: FileStore, named: str | None) -> Named:
 
 
 def newest_two(store: FileStore, named: str) -> tuple[Named | None, Named]:
-    """The run that ``named`` means, and the one before it about the same file.
+    """The run that ``named`` means, and the newest one before it about the same file.
 
     Where a run about a copy of the file is all there is, it has that copy's name; None where there is none at all.
     """
@@ -105,6 +106,9 @@ def newest_two(store: FileStore, named: str) -> tuple[Named | None, Named]:
     runs = runs_of(store, layout.LOCAL_OWNER, last.request.video_id or "")
     own = _about(runs, last.path, outputs.folder(Video(last.path, "", last.path.parent), None, many=False))
     older = [r for r in runs if _age(r) < _age(last.request)]
+    if os.path.isfile(named) and any(_age(r) > _age(last.request) for r in own):
+        # An older run answered the last question: those made since were asked for before it.
+        older = [r for r in runs if r.run_id != last.request.run_id]
     before = next((r for r in older if r in own), next(iter(older), None))
     after = last if last.request in own else Named.of(last.request)
     if before is None:
@@ -121,6 +125,14 @@ def _about(runs: list[Request], path: Path, beside: Path) -> list[Request]:
     """Those of ``runs`` that looked at the file at ``path`` itself or are shown beside it."""
     shown_beside, uri = outputs.run_shown(beside), path.absolute().as_uri()
     return [r for r in runs if r.source == uri or r.run_id == shown_beside]
+
+
+def _last_asked(runs: list[Request], beside: Path) -> Request | None:
+    """Of ``runs`` the one that ``beside`` shows, unless another was made since: an older run may have answered the last question."""
+    at_ms, run_id = outputs.shown_since_ms(beside), outputs.run_shown(beside)
+    if at_ms is None or any(r.created_ms > at_ms for r in runs):
+        return None
+    return next((r for r in runs if r.run_id == run_id), None)
 
 
 def _age(request: Request) -> tuple[int, str]:

@@ -120,7 +120,7 @@ class Request(_Stored):
     refresh: bool = False
     """Compute everything again, whatever is stored."""
     captions_file: CaptionsFile | None = None
-    """It is told, and no part of the question: its text is."""
+    """It is told, so a run answers no question that names another; results depend on its text alone."""
 
 
 class RecordResult(_Stored):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 from collections.abc import Iterator
 
@@ -27,13 +28,19 @@ def let_go(piece: np.ndarray) -> None:
     Mapped pages count as memory of the process that has read them, though the system could drop them at any time: an hour of sound is
     115 MB. What is no map, or may be written to, is left as it is.
     """
-    file = None if piece.flags.writeable else _map_of(piece)
-    if file is None or not piece.nbytes or not hasattr(mmap, "MADV_DONTNEED"):
+    file = _map_of(piece)
+    if (
+        file is None
+        or not piece.nbytes
+        or not memoryview(file).readonly
+        or not hasattr(mmap, "MADV_DONTNEED")
+    ):
         return
     begin, at = np.frombuffer(file, dtype=np.uint8).ctypes.data, piece.ctypes.data
     first = max(at // _AROUND * _AROUND, begin)
     last = min(-(-(at + piece.nbytes) // _AROUND) * _AROUND, begin + len(file))
-    file.madvise(mmap.MADV_DONTNEED, first - begin, last - first)
+    with contextlib.suppress(OSError):  # pages that are locked stay
+        file.madvise(mmap.MADV_DONTNEED, first - begin, last - first)
 
 
 def _map_of(array: np.ndarray) -> mmap.mmap | None:

@@ -153,6 +153,8 @@ def _same(store: ObjectStore, asked: Asked, video_id: str) -> Iterator[tuple[Req
     hashed = config_hash(asked.profile)
     for request in runs_of(store, layout.LOCAL_OWNER, video_id):
         same = request.config_hash == hashed and same_work(request.graph, asked.graph)
+        # Captions of another name or fate make no other results, but the run would tell of a file that was not asked about.
+        same = same and request.captions_file == asked.captions_file
         if not same or (asked.refresh and not request.refresh):
             continue
         state = evaluate(request, load_objects(store, request))

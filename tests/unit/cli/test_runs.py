@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from cli import outputs
 from cli.compose import Machine
 from cli.options import Choice
-from cli.runs import newest_two
+from cli.runs import find, newest_two
+from kadr.contracts.run import CaptionsFile
 from kadr.pipeline.admission import Asked, admit, identify
 
 
@@ -46,3 +49,37 @@ def test_a_run_about_a_copy_has_the_copys_name(machine: Machine, tmp_path: Path)
     assert two(machine, talk) == [(first, "copy.mp4"), (last, "talk.mp4")]
     third.write_bytes(talk.read_bytes())
     assert two(machine, third) == [(first, "copy.mp4"), (last, "talk.mp4")]
+
+
+def test_a_video_means_the_run_that_answered_last(machine: Machine, tmp_path: Path) -> None:
+    talk = tmp_path / "talk.mp4"
+    first, second, third = (asked(machine, talk, i) for i in (1, 2, 3))
+    shown_by(talk, first)  # asked again: the oldest run answers
+    assert find(machine.store, str(talk)).request.run_id == first
+    assert two(machine, talk) == [(third, "talk.mp4"), (first, "talk.mp4")]
+    fourth = asked(machine, talk, 4)
+    assert find(machine.store, str(talk)).request.run_id == fourth
+    outputs.shown_again(tmp_path / "talk.mp4.kadr")
+    assert find(machine.store, str(talk)).request.run_id == first
+    assert second not in {n[0] for n in two(machine, talk) if n}
+
+
+def shown_by(video: Path, run_id: str) -> None:
+    folder = video.with_name(f"{video.name}.kadr")
+    folder.mkdir()
+    (folder / "run.json").write_text(json.dumps({"run_id": run_id, "manifest": "", "files": []}))
+
+
+def test_a_run_tells_of_no_captions_file_that_was_not_asked_about(machine: Machine, tmp_path: Path) -> None:
+    talk = tmp_path / "talk.mp4"
+    talk.write_bytes(b"the same bytes")
+    question = machine.question(Choice("fast", {}, ("captions",)).profile())
+    files = [None, CaptionsFile(name="a.srt", unread="it is not text"), CaptionsFile(name="b.srt"), None]
+    runs = []
+    for file in files:
+        video_id, source = identify(machine.store, talk, lambda _: None)
+        request = Asked(talk, question.profile, question.graph, question.models, captions_file=file)
+        runs.append(admit(machine.store, request, video_id, source).request)
+    assert [r.captions_file for r in runs] == files
+    assert runs[3].run_id == runs[0].run_id
+    assert len({r.run_id for r in runs}) == 3

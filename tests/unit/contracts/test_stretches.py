@@ -63,6 +63,9 @@ def test_what_may_be_written_to_is_left_alone(mapped: np.memmap, mode: Mode) -> 
     own = np.memmap(str(mapped.filename), dtype="int16", mode=mode)
     own[:] = 7
     let_go(own)
+    seen = own.view()
+    seen.flags.writeable = False
+    let_go(seen)
     assert (own == 7).all()
 
 
