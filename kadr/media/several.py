@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from kadr.contracts.media import SourceFile
 from kadr.media.index import SampleIndex
+from kadr.media.nesting import holds, tops
 
 _BEGINNINGS = {
     "flv": rb"FLV\x01.\x00\x00\x00\x09",
@@ -34,28 +36,32 @@ _BEFORE = 8 << 20
 def next_recording(source: SourceFile, name: str, index: SampleIndex) -> int | None:
     """The byte at which another recording begins that is not read, or not wholly; None: there is none that can be told.
 
-    ``name``: of the format.
+    ``name``: of the format. What lies within a box, chunk or tag of the first recording is its own.
     """
     sign = _BEGINNINGS.get(name)
     if sign is None or not index.read_to:
         return None
     backs = [p.pos for e in index.extents.values() if e.pieces.went_back for p in e.pieces.parts[1:2]]
-    if not backs:
-        return _first(source, re.compile(sign, re.DOTALL), index.read_to, index.read_to + _BEHIND)
-    until = max(backs)
-    return _first(source, re.compile(sign, re.DOTALL), max(1, until - _BEFORE), until + _LONGEST)
-
-
-def _first(source: SourceFile, sign: re.Pattern[bytes], start: int, end: int) -> int | None:
-    for at, stretch in _stretches(source, start, min(end, source.size)):
-        if found := sign.search(stretch):
-            return at + found.start()
-    return None
-
-
-def _stretches(source: SourceFile, start: int, end: int) -> Iterator[tuple[int, bytes]]:
-    """The bytes from ``start`` to ``end``, each stretch with the beginning of the next."""
+    start, end = index.read_to, index.read_to + _BEHIND
+    if backs:
+        start, end = max(1, max(backs) - _BEFORE), max(backs) + _LONGEST
+    pattern = re.compile(sign, re.DOTALL)
     with source.open() as file:
-        for at in range(start, end, _BLOCK):
-            file.seek(at)
-            yield at, file.read(min(_BLOCK + _LONGEST, end - at))
+        known = tops(file, name, source.size)
+        if known is not None:
+            reach = end if backs else source.size
+            return next((at for at in known if start <= at < reach and _begins(file, at, pattern)), None)
+        found = _found(file, pattern, start, min(end, source.size))
+        return next((at for at in found if not holds(file, name, at)), None)
+
+
+def _begins(file: BinaryIO, at: int, pattern: re.Pattern[bytes]) -> bool:
+    file.seek(at)
+    return pattern.match(file.read(_LONGEST)) is not None
+
+
+def _found(file: BinaryIO, pattern: re.Pattern[bytes], start: int, end: int) -> Iterator[int]:
+    """Where the sign stands. Stretches are read with the beginning of the next."""
+    for at in range(start, end, _BLOCK):
+        file.seek(at)
+        yield from (at + m.start() for m in pattern.finditer(file.read(min(_BLOCK + _LONGEST, end - at))))
