@@ -17,7 +17,7 @@ from cli.runs import Named, find, newest_two
 from cli.show import Seen, when
 from cli.tables import console, print_json, print_table
 from cli.text import printable
-from exports.diff_page import Side, clock, page, rows
+from exports.diff_page import Side, clock, page, rows, why_not
 from exports.differences import Differences, WordChange, differences
 from kadr.contracts.errors import InvalidObject, KadrError, ObjectMissing
 from kadr.pipeline.explaining import asked_otherwise
@@ -50,8 +50,13 @@ class Compared:
 
     @property
     def same_video(self) -> bool:
-        before, after = self.runs
-        return before.request.video_id == after.request.video_id
+        before, after = self.sides
+        return before.video_id == after.video_id
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        before, after = (_side(r, i) for r, i in zip(self.runs, self.insights, strict=True))
+        return before, after
 
 
 @click.command("diff")
@@ -82,8 +87,7 @@ def command(
     insights = (_insights(store, runs[0]), _insights(store, runs[1]))
     compared = Compared(runs, insights, differences(*insights))
     if page_at is not None:
-        sides = [_side(r) for r in runs]
-        made = page(compared.found, sides[0], sides[1], insights, compared.asked).encode()
+        made = page(compared.found, *compared.sides, insights, compared.asked).encode()
         hand_over({page_at: made}, force, "--page")
     print_json(_plain(compared)) if as_json else _print(compared, every, page_at)
     sys.exit(EXIT_DIFFERENT if compared.found.any else 0)
@@ -110,13 +114,20 @@ def _insights(store: FileStore, named: Named) -> Mapping[str, Any]:
         raise InvalidObject(f"the insights of run {run_id} are damaged: {error}") from error
 
 
-def _side(named: Named) -> Side:
+def _side(named: Named, insights: Mapping[str, Any]) -> Side:
     request = named.request
-    return Side(request.run_id, named.title, request.profile_name, when(request.created_ms))
+    return Side(
+        request.run_id,
+        named.title,
+        request.profile_name,
+        when(request.created_ms),
+        insights.get("status") or "complete",
+        request.video_id or "",
+    )
 
 
 def _plain(compared: Compared) -> dict[str, Any]:
-    before, after = (asdict(_side(r)) for r in compared.runs)
+    before, after = map(asdict, compared.sides)
     found = asdict(compared.found)
     kinds = {k.pop("kind"): k for k in found.pop("kinds")}
     return {
@@ -135,20 +146,20 @@ def _print(compared: Compared, every: bool, page_at: Path | None) -> None:
 
     to = console()
     found = compared.found
-    for name, run in zip(("before", "after"), compared.runs, strict=True):
-        side = _side(run)
-        to.print(
-            Text(f"{name:7}", "dim"),
-            Text(printable(f"{side.run_id} {side.title}, {side.profile}, {side.asked}")),
-        )
+    for name, side in zip(("before", "after"), compared.sides, strict=True):
+        said = Text(printable(f"{side.run_id} {side.title}, {side.profile}, {side.asked}"))
+        ended = Text(f", {side.ended}" if side.ended else "", "red")
+        to.print(Text(f"{name:7}", "dim"), said + ended)
     if not compared.same_video:
         to.print(Text("These are two different videos.", "yellow"))
     for line in compared.asked:
         to.print(Text("asked  ", "dim"), Text(printable(line)))
     for line in _not_asked(found):
         to.print(Text("asked  ", "dim"), Text(line))
+    for line in _not_compared(found):
+        to.print(Text("failed ", "dim"), Text(line))
     if not found.any:
-        to.print("Nothing differs in what both were asked." if found.not_asked else "Nothing differs.")
+        to.print(_nothing(found))
     else:
         _print_counts(found)
         _print_changes(found, every)
@@ -164,6 +175,22 @@ def _not_asked(found: Differences) -> Iterator[str]:
         ]
         if kinds:
             yield f"not asked {run}: {', '.join(kinds)}"
+
+
+def _not_compared(found: Differences) -> Iterator[str]:
+    """What a run could not look for, and how many the other one found."""
+    reasons: dict[str, list[str]] = {}
+    for n in found.not_compared:
+        many = f" ({n.found} {'after' if n.run == 'before' else 'before'})" if n.found else ""
+        reasons.setdefault(why_not(n.run, n.state), []).append(f"{n.kind}{many}")
+    for why, kinds in reasons.items():
+        yield f"not compared, {why}: {', '.join(kinds)}"
+
+
+def _nothing(found: Differences) -> str:
+    if found.not_compared:
+        return "Nothing differs in what could be compared."
+    return "Nothing differs in what both were asked." if found.not_asked else "Nothing differs."
 
 
 def _print_counts(found: Differences) -> None:

@@ -28,12 +28,26 @@ class Row:
 
 @dataclass(frozen=True)
 class Side:
-    """One run as the page names it. ``asked``: when it was asked, in words."""
+    """One run as the page names it. ``asked``: when it was asked, in words; ``status``: what became of it."""
 
     run_id: str
     title: str
     profile: str
     asked: str
+    status: str = "complete"
+    video_id: str = ""
+
+    @property
+    def ended(self) -> str:
+        """What is to be said of a run that is not complete."""
+        return "" if self.status == "complete" else self.status
+
+
+def why_not(run: str, state: str) -> str:
+    """Why nothing is compared with what a run could not look for."""
+    return (
+        f"because it {'was blocked' if state == 'blocked' else state} {'in both' if run == 'both' else run}"
+    )
 
 
 def rows(changes: Changes) -> list[Row]:
@@ -74,6 +88,7 @@ def page(
     folder = FileSystemLoader(Path(__file__).parent)
     environment = Environment(loader=folder, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["clock"] = clock
+    environment.globals["why_not"] = why_not
     length = max([1, *(int(i["video"]["duration_ms"] or 0) for i in insights if i.get("video"))])
     kinds = [
         {"changes": k, "rows": rows(k), "lanes": list(_lanes(k, insights, length))}
@@ -81,7 +96,10 @@ def page(
         if k.same or k.any
     ]
     template = environment.get_template("diff_page.html")
-    return template.render(found=found, kinds=kinds, before=before, after=after, asked=asked, length=length)
+    one_video = before.video_id == after.video_id
+    return template.render(
+        found=found, kinds=kinds, before=before, after=after, asked=asked, one_video=one_video
+    )
 
 
 def _lanes(

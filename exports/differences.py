@@ -30,6 +30,8 @@ PARTS = {
     "moderation": "moderation",
 }
 """What is compared, and the component that finds it."""
+GAVE_UP = ("failed", "blocked")
+"""States of a component that found nothing because it could not look."""
 
 
 @dataclass(frozen=True)
@@ -97,13 +99,28 @@ class NotAsked:
 
 
 @dataclass(frozen=True)
+class NotCompared:
+    """A kind whose ``component`` failed or was blocked (``state``) in a ``run``: ``before``, ``after`` or ``both``.
+
+    ``found``: how many the other run has.
+    """
+
+    kind: str
+    component: str
+    run: str
+    state: str
+    found: int
+
+
+@dataclass(frozen=True)
 class Differences:
-    """``not_asked``: what only one run looked for is no difference, and is in none of the others."""
+    """``not_asked``, ``not_compared``: what only one run looked for is no difference, and is in none of the others."""
 
     words: Words
     kinds: tuple[Changes, ...]
     facts: tuple[Fact, ...] = field(default=())
     not_asked: tuple[NotAsked, ...] = ()
+    not_compared: tuple[NotCompared, ...] = ()
 
     @property
     def any(self) -> bool:
@@ -112,8 +129,10 @@ class Differences:
 
 def differences(before: Insights, after: Insights) -> Differences:
     """What ``after`` has otherwise than ``before``: two insights.json, best of one video."""
-    left_out = tuple(_not_asked(before, after))
-    before, after = (_without(insights, {n.kind for n in left_out}) for insights in (before, after))
+    not_asked = tuple(_not_asked(before, after))
+    gave_up = tuple(_not_compared(before, after, {n.kind for n in not_asked}))
+    left_out = {n.kind for n in not_asked} | {n.kind for n in gave_up}
+    before, after = (_without(insights, left_out) for insights in (before, after))
     names = speakers(before.get("turns", ()), after.get("turns", ()))
     kinds = []
     for kind in KINDS:
@@ -121,12 +140,13 @@ def differences(before: Insights, after: Insights) -> Differences:
         if kind.label == "speaker":
             ours = [{**t, "speaker": names.get(t["speaker"], f"{t['speaker']} before")} for t in ours]
         kinds.append(changes(kind, ours, theirs))
-    return Differences(words(before, after), tuple(kinds), tuple(_facts(before, after)), left_out)
+    facts = tuple(_facts(before, after))
+    return Differences(words(before, after), tuple(kinds), facts, not_asked, gave_up)
 
 
 def _not_asked(before: Insights, after: Insights) -> Iterator[NotAsked]:
     """What only one of them was asked for; nothing where one does not say what it was asked."""
-    asked = [{c["name"] for c in (i.get("run") or {}).get("components", ())} for i in (before, after)]
+    asked = [_states(insights) for insights in (before, after)]
     if not all(asked):
         return
     for kind, component in PARTS.items():
@@ -134,6 +154,23 @@ def _not_asked(before: Insights, after: Insights) -> Iterator[NotAsked]:
         if there[0] != there[1]:
             run, other = ("before", after) if there[1] else ("after", before)
             yield NotAsked(kind, run, _count(other, kind))
+
+
+def _not_compared(before: Insights, after: Insights, not_asked: Set[str]) -> Iterator[NotCompared]:
+    """What a run could not look for: that it found none says nothing."""
+    states = [_states(insights) for insights in (before, after)]
+    for kind, component in PARTS.items():
+        gave_up = [s.get(component) in GAVE_UP for s in states]
+        if kind in not_asked or not any(gave_up):
+            continue
+        run = "both" if all(gave_up) else "before" if gave_up[0] else "after"
+        found = 0 if run == "both" else _count(after if run == "before" else before, kind)
+        yield NotCompared(kind, component, run, states[gave_up.index(True)][component], found)
+
+
+def _states(insights: Insights) -> dict[str, str]:
+    """What became of each component; empty where that is not told."""
+    return {c["name"]: c.get("state", "") for c in (insights.get("run") or {}).get("components", ())}
 
 
 def _count(insights: Insights, kind: str) -> int:

@@ -172,6 +172,19 @@ def test_a_failed_run_says_what_failed_and_what_that_cost(kadr: Kadr, place: Pla
     assert any("tries again what is missing" in line for line in lines)
 
 
+def test_what_a_failed_run_could_not_look_for_is_not_lost(kadr: Kadr, place: Place, tmp_path: Path) -> None:
+    said = kadr("diff", place.sound, place.text)
+    assert ", failed" in said.out.splitlines()[1]
+    assert "not compared, because it was blocked after: loudness" in said.out
+    assert "loudness integrated_lufs" not in said.out
+    told = json.loads(kadr("diff", place.sound, place.text, "--json", "--page", tmp_path / "d.html").out)
+    assert (told["before"]["status"], told["after"]["status"]) == ("complete", "failed")
+    assert [n["kind"] for n in told["not_compared"]] == ["loudness"]
+    page = (tmp_path / "d.html").read_text()
+    assert "a reading.flac and text.mp4" in page
+    assert "These are two different videos." in page
+
+
 def test_a_file_that_is_cut_off_is_said_to_be(kadr: Kadr, home: Path, tmp_path: Path) -> None:
     cut = write_video(tmp_path / "cut.mkv", numbered(100)).path
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -227,6 +228,44 @@ def test_what_one_run_was_never_asked_for_is_not_lost() -> None:
     assert not same.any
     side = Side("run", "v.mp4", "standard", "today")
     assert "not asked after" in page(same, side, side, (before, after), [])
+
+
+def ended(states: dict[str, str], **found: Any) -> dict[str, Any]:
+    return {"run": {"components": [{"name": n, "state": s} for n, s in states.items()]}, **found}
+
+
+def test_what_a_run_could_not_look_for_is_not_lost() -> None:
+    cat = thing(0, 1000, label="cat", score=0.9)
+    well = dict.fromkeys(("objects", "tags", "faces", "loudness", "ocr"), "succeeded")
+    before = ended(
+        {**well, "faces": "failed"}, objects=[cat], tags=[cat], loudness={"integrated_lufs": -18.0},
+        status="partial",
+    )  # fmt: skip
+    gone = {"objects": "failed", "tags": "blocked", "faces": "failed", "loudness": "failed"}
+    after = ended({**well, **gone}, objects=[], tags=[], loudness=None, status="failed")
+    found = differences(before, after)
+    assert [(n.kind, n.run, n.state, n.found) for n in found.not_compared] == [
+        ("objects", "after", "failed", 1),
+        ("faces", "both", "failed", 0),
+        ("tags", "after", "blocked", 1),
+        ("loudness", "after", "failed", 0),
+    ]
+    assert not any(k.any for k in found.kinds)
+    assert [f.name for f in found.facts] == ["status"]
+    side = Side("run", "v.mp4", "standard", "today")
+    made = page(found, side, replace(side, status="failed"), (before, after), [])
+    assert "because it failed after" in made
+    assert "because it was blocked after" in made
+    assert '<b class="lost">failed</b>' in made
+
+
+def test_the_page_names_both_of_two_different_videos() -> None:
+    one = Side("r1", "cat.mp4", "standard", "today", video_id="1")
+    made = page(differences({}, {}), one, replace(one, title="dog.mp4", video_id="2"), ({}, {}), [])
+    assert "These are two different videos." in made
+    assert "cat.mp4 and dog.mp4" in made
+    same = page(differences({}, {}), one, replace(one, title="copy.mp4"), ({}, {}), [])
+    assert "two different videos" not in same
 
 
 def test_a_run_that_looked_and_found_nothing_has_lost_it() -> None:
