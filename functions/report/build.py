@@ -43,7 +43,7 @@ def build(sources: Sources) -> Insights:
         run=_run(sources),
         asked=question,
         summary=(),
-        missing=missing(manifest, absent, question, video.duration_ms),
+        missing=missing(manifest, absent, question, video),
         language=heard.language(sources),
         scenes=seen.scenes(sources, all_shots),
         shots=all_shots,

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from functions.report.about import Asked, Missing
+from functions.report.about import Asked, Missing, Video
+from functions.report.damage import COMPARE, advice
 from functions.report.words import border
 
 AGAIN = "Run the same command again: what succeeded is kept, and only what failed is computed."
@@ -37,7 +38,7 @@ STREAMS = {
 
 
 def missing(
-    manifest: Mapping[str, Any], absent: Mapping[str, str], asked: Asked, duration_ms: int
+    manifest: Mapping[str, Any], absent: Mapping[str, str], asked: Asked, video: Video
 ) -> tuple[Missing, ...]:
     """Entries in the order: failed, blocked, gaps, cancelled, damage, streams that the file lacks, what the run was not asked about.
 
@@ -47,9 +48,9 @@ def missing(
     cancelled = manifest["status"] == "cancelled"
     return (
         *_troubled(components, cancelled, absent),
-        *_damaged(components),
+        *_damaged(components, video),
         *_streamless(absent),
-        *_outside(asked, duration_ms),
+        *_outside(asked, video.duration_ms),
     )
 
 
@@ -140,16 +141,16 @@ def _gaps(facts: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
     return tuple((int(s), int(e)) for s, e in facts.get("gaps") or ())
 
 
-def _damaged(components: Mapping[str, Mapping[str, Any]]) -> Iterator[Missing]:
+def _damaged(components: Mapping[str, Mapping[str, Any]], video: Video) -> Iterator[Missing]:
     """What could be read of the file, and what not: the rest was analysed all the same."""
+    known, to_do = set(video.warnings), advice(video.damage)
     for name, facts in components.items():
         for warning in facts.get("warnings") or ():
             yield Missing(
                 components=(name,),
                 why="damaged",
                 reason=warning,
-                what_to_do="Compare with another copy of the file, if there is one: what follows from the damaged part is "
-                "missing or may be wrong.",
+                what_to_do=to_do if warning in known else COMPARE,
             )
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from functions.report.about import Asked, Damage, Missing
+from functions.report.damage import told
 from functions.report.kinds import kinds, spoken
 from functions.report.missing import ABOUT_THE_FILE, parted
-from functions.report.words import clock, listed, span_length
+from functions.report.words import clock, listed
 
 CAUSES = {
     "ModelUnavailable": "the weights of a model are not on this machine",
@@ -21,7 +22,6 @@ CAUSES = {
 }
 STEP = "a step of the analysis failed"
 NAMED_SPANS = 3
-APART = "Cut the file where its recordings were joined, and give each by itself."
 
 
 class Problem(NamedTuple):
@@ -34,10 +34,10 @@ class Problem(NamedTuple):
 def problem(missing: Sequence[Missing], asked: Asked, damage: Sequence[Damage]) -> Problem | None:
     """The one thing to read first; None when all that was asked for is there. ``damage``: of the file."""
     failed = [m for m in missing if m.why == "failed" or (m.why == "gaps" and m.error_code)]
-    told = next((m for m in failed if m.error_code in ABOUT_THE_FILE), None)
+    of_file = next((m for m in failed if m.error_code in ABOUT_THE_FILE), None)
     lost = _lost(missing, asked)
-    if told is not None:
-        return Problem(f"{parted(told.reason)[0]}, so {lost}.", told.what_to_do)
+    if of_file is not None:
+        return Problem(f"{parted(of_file.reason)[0]}, so {lost}.", of_file.what_to_do)
     if failed:
         causes = dict.fromkeys(CAUSES.get(m.error_code or "", STEP) for m in failed)
         remedies = dict.fromkeys(m.what_to_do for m in failed)
@@ -70,23 +70,7 @@ def _when(gaps: Sequence[tuple[int, int]]) -> str:
 
 
 def _damage(missing: Sequence[Missing], damage: Sequence[Damage]) -> Problem:
-    for one in damage:
-        if one.expected_ms and one.found_ms:
-            whole, there = span_length(one.expected_ms), span_length(one.found_ms)
-            what = f"The file is cut off: it should last {whole} but holds only {there}, so the report covers only that."
-            return Problem(what, "Copy or download it again.")
-    for one in damage:
-        if one.kind == "stopped" and one.found_ms:
-            what = f"The file could be read only up to {clock(one.found_ms)}, so the report covers only that."
-            return Problem(what, "Copy or download it again.")
-    if any(one.kind == "joined" and one.unread_bytes for one in damage):
-        what = "Another recording follows in the file after the first, so the report covers only the first."
-        return Problem(what, APART)
-    if any(one.kind == "joined" for one in damage):
-        what = "The file was put together from several recordings, and of parts with the same times the report covers only one."
-        return Problem(what, APART)
-    if any(one.kind == "clock" for one in damage):
-        what = "The file's clock is set back on the way, so of parts with the same times the report covers only one."
-        return Problem(what, APART)
+    if words := told(damage):
+        return Problem(*words)
     what = "The file is damaged, so what belongs to the damaged part is missing or may be wrong."
     return Problem(what, missing[0].what_to_do)

@@ -2,12 +2,16 @@
 const Made = (() => {
   const WHY = { failed: 'Failed', blocked: 'Waiting', gaps: 'Has gaps', damaged: 'Damaged', no_stream: 'Not in the file', cancelled: 'Cancelled', range: 'Not asked for' };
 
+  // A file of several recordings is as whole as they are.
+  const JOINED = ['joined', 'clock'];
+  const whyOf = ({ why }) => (why === 'damaged' && FOUND.video.damage.length && FOUND.video.damage.every((d) => JOINED.includes(d.kind)) ? 'Read in part' : WHY[why]);
+
   function lost(item) {
     const gaps = item.gaps.map(([s, e]) => moment(s, { class: 'num chip' }, `${clock(s)}–${clock(e)}`));
     return make(
       'div',
       { class: `lost ${item.why}` },
-      make('div', {}, make('span', { class: `state ${item.why}` }, WHY[item.why]), make('b', {}, ...concerned(item))),
+      make('div', {}, make('span', { class: `state ${item.why}` }, whyOf(item)), make('b', {}, ...concerned(item))),
       make('div', {}, make('p', {}, withCode(item.why === 'damaged' ? upper(item.reason) : item.reason), item.error_code ? make('span', { class: 'faint' }, ` (${item.error_code})`) : null), gaps.length ? make('p', {}, 'Not analysed: ', gaps) : null),
       make('p', { class: 'faint' }, withCode(item.what_to_do)),
     );

@@ -168,10 +168,19 @@ def unreadable(message: str) -> MemoryRun:
 
 def cut_off(duration_ms: int = 30_000) -> MemoryRun:
     """The header promised more than there is."""
-    run = complete(duration_ms)
     warning = f"the file is cut off: its header says 92.0 s, but there are only {duration_ms / 1000:.1f} s"
-    damage = [{"kind": "cut_off", "expected_ms": 92_000, "found_ms": duration_ms}]
-    payload = {**run.artifacts["probe"].payload, "warnings": [warning], "damage": damage}
+    return _damaged(warning, {"kind": "cut_off", "expected_ms": 92_000, "found_ms": duration_ms}, duration_ms)
+
+
+def joined() -> MemoryRun:
+    """Only the first of several recordings was read."""
+    warning = "several recordings are joined in the file, and only the first is read"
+    return _damaged(warning, {"kind": "joined", "unread_bytes": 5_000_000})
+
+
+def _damaged(warning: str, damage: Mapping[str, Any], duration_ms: int = 92_000) -> MemoryRun:
+    run = complete(duration_ms)
+    payload = {**run.artifacts["probe"].payload, "warnings": [warning], "damage": [damage]}
     run.artifacts["probe"] = Artifact({}, payload)
     facts = {n: summarised(n, warnings=(warning,) if n == "probe" else ()) for n in STAGES}
     run.manifest = manifest(facts)

@@ -35,6 +35,7 @@ from tests.unit.functions.report_fixture import (
     digest,
     empty,
     hostile,
+    joined,
     long,
     manifest,
     part,
@@ -203,6 +204,13 @@ def test_a_file_that_is_cut_off_is_said_to_be_so() -> None:
     found = insights(cut_off())
     assert found["video"]["damage"][0].items() >= {"expected_ms": 92_000, "found_ms": 30_000}.items()
     assert found["status"] == "complete"
+
+
+def test_what_to_do_about_joined_recordings_is_the_same_everywhere() -> None:
+    run = joined()
+    advice = "Cut the file where its recordings were joined, and give each by itself."
+    assert first_words(run).endswith(advice)
+    assert [m["what_to_do"] for m in insights(run)["missing"]] == [advice]
 
 
 def test_a_file_that_could_not_be_read_to_its_end_says_how_far() -> None:

@@ -18,6 +18,7 @@ from tests.unit.functions.report_fixture import (
     cut_off,
     empty,
     hostile,
+    joined,
     long,
     part,
     partial,
@@ -226,6 +227,20 @@ def test_a_file_that_is_cut_off_shows_it_at_once(browser: Browser, tmp_path: Pat
     assert page.locator("#status").inner_text() == "Complete · file cut off"
     assert "it should last 1 min 32 s but holds only 30 s" in page.locator(".first.problem").inner_text()
     assert page.locator("#lost b").first.inner_text().startswith("The file")
+    page.close()
+
+
+def test_a_long_status_leaves_the_name_of_the_file_its_room(browser: Browser, tmp_path: Path) -> None:
+    page = show(browser, tmp_path, joined(), width=390).page
+    assert page.locator("#status").inner_text() == "Complete · not all recordings of the file"
+    name, status = page.locator("#title").bounding_box(), page.locator("#status").bounding_box()
+    assert name is not None
+    assert status is not None
+    assert name["width"] > 150
+    assert status["y"] >= name["y"] + name["height"]
+    row = page.locator("#lost > div").first.inner_text()
+    assert "Read in part" in row
+    assert "Cut the file where its recordings were joined" in row
     page.close()
 
 
