@@ -128,6 +128,9 @@ class ModerationPeak(Value):
 class Moderation(Value):
     """Scores are reported and never acted on."""
 
+    threshold: float | None = Field(
+        default=None, description="The score, smoothed, from which a label makes a span."
+    )
     peaks: tuple[ModerationPeak, ...]
     spans: tuple[ModerationSpan, ...]
     evidence: Evidence

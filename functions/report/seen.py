@@ -191,7 +191,19 @@ def moderation(sources: Sources) -> Moderation | None:
         )
         for i, (s, e) in enumerate(found.spans("span_"))
     ]
-    return Moderation(peaks=tuple(_peaks(found, labels)), spans=tuple(spans), evidence=found.evidence())
+    return Moderation(
+        threshold=_threshold(sources),
+        peaks=tuple(_peaks(found, labels)),
+        spans=tuple(spans),
+        evidence=found.evidence(),
+    )
+
+
+def _threshold(sources: Sources) -> float | None:
+    profile = sources.run.manifest.get("profile") or {}
+    asked = profile.get("components", {}).get("moderation") or {}
+    value = asked.get("params", {}).get("threshold")
+    return None if value is None else score(value)
 
 
 def _peaks(found: Found, labels: list[str]) -> list[ModerationPeak]:

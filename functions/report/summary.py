@@ -171,7 +171,7 @@ def _objects(found: Insights) -> Iterator[Phrase]:
         return
     by_label = [(label, list(group)) for label, group in groupby(tracks, key=lambda t: t.label)]
     by_label.sort(key=lambda pair: -covered_ms((t.start_ms, t.end_ms) for t in pair[1]))
-    yield _plain("Seen longest: ")
+    yield _plain("Surely seen longest: ")
     for i, (label, group) in enumerate(by_label[:SEEN_LABELS]):
         yield _plain("" if i == 0 else ", ")
         best = max(group, key=lambda t: (t.score, -t.start_ms))

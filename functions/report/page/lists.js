@@ -70,6 +70,9 @@ const Lists = (() => {
     list('sound', 'Sound', heard, facts.length ? `${facts.join(' · ')} (EBU R128).` : '');
   }
 
+  // Above the threshold, but not for long enough to be marked.
+  const flash = (top) => `No label stays above the threshold; the highest single frame has ${top.score.toFixed(2)} (${top.label}, at ${clock(top.at_ms)}). `;
+
   function marks() {
     const found = FOUND.moderation;
     if (!found) return;
@@ -79,7 +82,7 @@ const Lists = (() => {
       return { text: p.label, value: p.score.toFixed(2), spans, tone: '--lane-marks', ms: p.at_ms, evidence: found.evidence };
     });
     const top = found.peaks.filter((p) => p.label !== 'Neutral' && p.label !== 'Drawing').sort((a, b) => b.score - a.score)[0];
-    const quiet = rows.length || !top ? '' : `No label stays above its threshold; the highest single frame has ${top.score.toFixed(2)} (${top.label}, at ${clock(top.at_ms)}). `;
+    const quiet = rows.length || !top ? '' : top.score >= (found.threshold ?? Infinity) ? flash(top) : `Nothing above the threshold; the highest single frame has ${top.score.toFixed(2)}. `;
     list('marks', 'Moderation', rows, `${quiet}Scores, not verdicts: the model errs on sport, bare skin and animation, and nothing is blocked by it.`);
   }
 

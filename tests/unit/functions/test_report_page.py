@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser
 
@@ -190,6 +191,28 @@ def test_captions_have_a_lane_of_their_own(browser: Browser, tmp_path: Path) -> 
     page.close()
     page = show(browser, tmp_path, complete()).page
     assert page.locator("[data-lane=Captions]").count() == 0
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("highest", "says"),
+    [
+        (0.004, "Nothing above the threshold; the highest single frame has 0.00. Scores,"),
+        (0.9, "No label stays above the threshold; the highest single frame has 0.90 (Sexy, at 0:03)."),
+    ],
+)
+def test_moderation_names_no_class_below_its_threshold(
+    browser: Browser, tmp_path: Path, highest: float, says: str
+) -> None:
+    run = complete(12_000)
+    made = run.artifacts["moderation"]
+    scores = np.zeros_like(made["score"])
+    scores[3, 4] = highest
+    none = {name: made[name][:0] for name in ("span_start_ms", "span_end_ms", "span_label", "span_score")}
+    run.artifacts["moderation"] = Artifact({**made.arrays, **none, "score": scores}, made.payload)
+    run.manifest["profile"]["components"] = {"moderation": {"params": {"threshold": 0.7}}}
+    page = show(browser, tmp_path, run).page
+    assert says in page.locator("#marks").inner_text()
     page.close()
 
 

@@ -43,8 +43,8 @@ def test_words_that_were_hardly_read_are_not_named_first() -> None:
 @pytest.mark.parametrize(
     ("scores", "says"),
     [
-        ({"person": 0.7, "airplane": 0.4}, "Seen longest: person (2 s); 1 more kind perhaps."),
-        ({"person": 0.7, "airplane": 0.6}, "Seen longest: airplane (2 s), person (2 s)."),
+        ({"person": 0.7, "airplane": 0.4}, "Surely seen longest: person (2 s); 1 more kind perhaps."),
+        ({"person": 0.7, "airplane": 0.6}, "Surely seen longest: airplane (2 s), person (2 s)."),
         ({"airplane": 0.4}, "No object is recognised clearly, 1 kind perhaps."),
     ],
 )
