@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.bench.accuracy_table import briefly, markdown  # noqa: E402 - the script runs from anywhere
-from tests.bench.truth import cuts, letters, sounds, speakers, things, words  # noqa: E402
+from tests.bench.truth import clear, cuts, letters, sounds, speakers, things, words  # noqa: E402
 from tests.bench.truth.kadr_runs import Runs  # noqa: E402
 from tests.bench.truth.line import Line  # noqa: E402
 from tests.bench.truth.packages import DataMissing, unpacked  # noqa: E402
@@ -47,6 +47,7 @@ MEASURES = (
     Measure("sounds", sounds.PACKAGES, sounds.sounds),
     Measure("detection", things.PACKAGES, things.detection),
     Measure("tracking", things.PACKAGES, things.tracking),
+    Measure("clear", clear.PACKAGES, clear.clear),
 )
 
 

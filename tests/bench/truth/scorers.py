@@ -145,7 +145,7 @@ def _recall(question: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     hits: dict[int, list[bool]] = {}
     for one in question:
         for b in (b for b in one["truth"] if "height" in b):
-            hit = any(f["label"] == b["label"] and _iou(f["box"], b["box"]) >= 0.5 for f in one["found"])
+            hit = any(f["label"] == b["label"] and iou(f["box"], b["box"]) >= 0.5 for f in one["found"])
             hits.setdefault(b["height"], []).append(hit)
     return {f"recall at {height} px": sum(found) / len(found) for height, found in sorted(hits.items())}
 
@@ -178,7 +178,7 @@ def _trackeval_data(film: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             len(known),
         )
     alike = [
-        np.array([[_iou(a["box"], b["box"]) if a["label"] == b["label"] else 0.0 for b in m["found"]] for a in m["truth"]],
+        np.array([[iou(a["box"], b["box"]) if a["label"] == b["label"] else 0.0 for b in m["found"]] for a in m["truth"]],
                  float).reshape(len(m["truth"]), len(m["found"]))
         for m in film
     ]  # fmt: skip
@@ -199,7 +199,7 @@ def _corner_and_size(box: Sequence[float]) -> list[float]:
     return [x1, y1, x2 - x1, y2 - y1]
 
 
-def _iou(a: Sequence[float], b: Sequence[float]) -> float:
+def iou(a: Sequence[float], b: Sequence[float]) -> float:
     width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     shared = max(0.0, width) * max(0.0, height)
     both = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])

@@ -60,7 +60,7 @@ def sounds(places: dict[str, Path], kadr: Runs, folder: Path) -> list[Line]:
             data=f"telephone prompts in five languages; {listed()['music'].title} ({listed()['music'].licence}); "
             f"{listed()['noises'].title} ({listed()['noises'].licence})",
             published=PUBLISHED,
-            seen="no parameter was chosen on it",
+            seen="no parameter of sounds was chosen on it",
         )
     ]
 

@@ -17,7 +17,10 @@ MEETINGS_PUBLISHED = (
 VOICE_PUBLISHED = (
     "Silero VAD 6.2: not found for these recordings (its wiki gives ROC-AUC and accuracy on other sets)"
 )
-SEEN = "no parameter was chosen on it"
+SEEN = (
+    "the speakers' windows, step, cost of a change and similarity, and thresholds of voice, were tried on it"
+)
+VOICE_SEEN = "lower thresholds, longer silences and padding of voice were tried on it and refused"
 
 
 def read_rttm(path: Path) -> dict[str, list[tuple[int, int, str]]]:
@@ -105,7 +108,7 @@ def voice_activity(places: dict[str, Path], kadr: Runs, folder: Path) -> list[Li
                 n=f"{len(files)} files, {sum(f.duration_ms for f in found) / 60000:.1f} min",
                 data=f"{listed()['pyannote'].title}; {listed()['pyannote'].licence}",
                 published=VOICE_PUBLISHED,
-                seen=SEEN,
+                seen=VOICE_SEEN,
             )
         )  # fmt: skip
     return lines

@@ -26,7 +26,11 @@ GROUNDS = ("grass.png", "brick.png", "gravel.png", "moon.png", "rocket.jpg", "ih
 HEIGHTS = (40, 60, 90, 140, 220, 340)
 """Of things in the frame of 1280×720, in pixels."""
 PUBLISHED = "NanoDet 416×416, by its authors on COCO val: mAP 0.235 to 0.304, by model; which of them these weights are is not known"
-SEEN = "no parameter was chosen on it"
+SEEN = (
+    "the frame packs' sizes and JPEG quality were tried on it, and the score from which the first sentences name a thing was "
+    "taken from it"
+)
+TRACKS_SEEN = "how looks tell tracks apart was tried on these films, and the frame packs' JPEG quality was chosen by their HOTA"
 Boxes = list[dict[str, Any]]
 """label, box (x1, y1, x2, y2), and of what was found score and track."""
 
@@ -132,16 +136,24 @@ def composites(places: Mapping[str, Path]) -> Iterator[tuple[Picture, Boxes]]:
         yield frame, [{"label": chosen[i][0].label, "box": box, "height": chosen[i][1]} for i, box in visible]
 
 
-def detection(places: dict[str, Path], kadr: Runs, folder: Path) -> list[Line]:
-    """COCO's mAP of what Kadr's tracks keep, in the middle of each still picture."""
+def stills(places: Mapping[str, Path], folder: Path) -> dict[str, tuple[Path, list[tuple[Picture, Boxes]]]]:
+    """The photographs and the composites: a film of each, CARD_MS a picture, and the pictures with their things."""
     sets = {
         "photographs": [shown_whole(p) for p in photographs(places["labelme"])],
         "composites": list(composites(places)),
     }
-    lines = []
+    made = {}
     for name, shown in sets.items():
         path = folder / "made" / f"things-{name}.mp4"
         write((frame for frame, _ in shown for _ in range(FPS * CARD_MS // 1000)), path, FPS, crf=18)
+        made[name] = path, shown
+    return made
+
+
+def detection(places: dict[str, Path], kadr: Runs, folder: Path) -> list[Line]:
+    """COCO's mAP of what Kadr's tracks keep, in the middle of each still picture."""
+    lines = []
+    for name, (path, shown) in stills(places, folder).items():
         (found,) = kadr([path], "--only", "objects")
         told = by_time(found)
         middles = [i * CARD_MS + STEP_MS for i in range(len(shown))]
@@ -249,6 +261,6 @@ def tracking(places: dict[str, Path], kadr: Runs, folder: Path) -> list[Line]:
             data=f"cut-outs of {listed()['labelme'].title} ({listed()['labelme'].licence}) that walk before "
             "scikit-image's pictures, crossing each other",
             published="the tracker is Kadr's own (ByteTrack's association at 2 frames a second): nothing to compare with",
-            seen=SEEN,
+            seen=TRACKS_SEEN,
         )
     ]

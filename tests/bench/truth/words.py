@@ -36,6 +36,8 @@ PUBLISHED = {
     "en": "Whisper base: 12.4 % on LibriSpeech test-other (Radford et al. 2022); none on these recordings",
     "": "Whisper base: the paper has tables by language for other sets; its figure for this one was not found",
 }
+SEEN = "that another language has to be 20 times likelier was tried on it: its word errors had to stay"
+VOICE_SEEN = f"{SEEN}; lower thresholds of voice were tried on it and refused"
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,12 @@ def _line(
     truth = plain(" ".join(s.text for s in said), language)
     heard = plain(" ".join(s["text"] for s in insights["transcript"]), language)
     return _scored(f"word error rate, {name}", truth, heard, f"{len(said)} recordings, {ms / 60000:.1f} min",
-                   title, PUBLISHED.get(language, PUBLISHED[""]))  # fmt: skip
+                   title, PUBLISHED.get(language, PUBLISHED[""]), SEEN if name in PROMPTS else VOICE_SEEN)  # fmt: skip
 
 
-def _scored(measure: str, truth: str, heard: str, n: str, data: str, published: str) -> Line:
+def _scored(
+    measure: str, truth: str, heard: str, n: str, data: str, published: str, seen: str = SEEN
+) -> Line:
     score = jiwer.process_words(truth, heard)
     words = len(truth.split())
     return Line(
@@ -116,7 +120,7 @@ def _scored(measure: str, truth: str, heard: str, n: str, data: str, published: 
         n=f"{n}, {words} words",
         data=data,
         published=published,
-        seen="no parameter was chosen on it",
+        seen=seen,
     )
 
 
@@ -182,7 +186,7 @@ def languages(places: dict[str, Path], kadr: Runs, folder: Path) -> list[Line]:
             n=f"{len(mixed)} utterances, {found.duration_ms / 60000:.1f} min; {len(single)} files",
             data="telephone prompts in en, es, fr, it, ru, each by one voice; CC BY-SA 3.0, CC BY 3.0",
             published="Whisper base: not found",
-            seen="no parameter was chosen on it",
+            seen="how much likelier another language has to be (20 times) was chosen on it",
         )
     ]
 

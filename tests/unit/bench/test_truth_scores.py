@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from tests.bench.accuracy_table import markdown
+from tests.bench.truth.clear import judged_texts, judged_track
 from tests.bench.truth.cuts import HARD_TOLERANCE_MS, SOFT_TOLERANCE_MS, Change, matched
-from tests.bench.truth.letters import Text, card_errors
+from tests.bench.truth.letters import Card, Text, card_errors
 from tests.bench.truth.line import Line
-from tests.bench.truth.scorers import _iou
+from tests.bench.truth.scorers import iou
 from tests.bench.truth.sounds import EDGE_MS, STEP_MS, compared
 from tests.bench.truth.things import WIDTH, Cutout, Walk, pasted
 from tests.bench.truth.words import plain, spoken
@@ -76,9 +77,9 @@ def test_sounds_are_compared_step_by_step_inside_their_spans() -> None:
 
 
 def test_overlap_of_boxes() -> None:
-    assert _iou([0, 0, 10, 10], [0, 0, 10, 10]) == 1
-    assert _iou([0, 0, 10, 10], [5, 0, 15, 10]) == pytest.approx(1 / 3)
-    assert _iou([0, 0, 10, 10], [10, 0, 20, 10]) == 0
+    assert iou([0, 0, 10, 10], [0, 0, 10, 10]) == 1
+    assert iou([0, 0, 10, 10], [5, 0, 15, 10]) == pytest.approx(1 / 3)
+    assert iou([0, 0, 10, 10], [10, 0, 20, 10]) == 0
 
 
 def test_what_is_hidden_behind_another_thing_is_no_truth() -> None:
@@ -107,3 +108,20 @@ def test_the_table_names_each_text_once() -> None:
     assert "| m1 | 0.500 | a 4 | 3 | 1 | 1 |" in table
     assert table.count("tapes") == 1
     assert table.count("none") == 1
+
+
+def test_of_a_text_the_words_count_that_stand_in_its_own_line() -> None:
+    card = Card("", np.zeros((1, 1, 3), np.uint8), (Text("Press one, please", 50), Text("or press two", 150)))
+    texts = [
+        {"text": "press ome please", "score": 0.97, "quad": [(0, 40), (9, 40), (9, 60), (0, 60)]},
+        {"text": "Or two two", "score": 0.6, "quad": [(0, 140), (9, 140), (9, 160), (0, 160)]},
+    ]
+    assert judged_texts(card, texts) == [(0.97, 3, 2), (0.6, 3, 2)]
+
+
+def test_a_track_is_right_where_a_thing_of_its_name_is() -> None:
+    shown = [[{"label": "bus", "box": [0, 0, 10, 10]}], [{"label": "person", "box": [0, 0, 10, 10]}]]
+    track = {"label": "person", "score": 0.7, "best_ms": 1500, "best_box": [1, 0, 11, 10]}
+    assert judged_track(track, shown) == (0.7, 1, 1)
+    assert judged_track({**track, "best_ms": 500}, shown) == (0.7, 1, 0)
+    assert judged_track({**track, "best_box": [8, 0, 18, 10]}, shown) == (0.7, 1, 0)
