@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from kadr.contracts.artifact import Artifact
 from kadr.contracts.component import Chunk, Each, Params, Resources, Result, Source, Stage, component
 from kadr.contracts.media import ChunkSpan, SourceFile
-from kadr.contracts.packs import FRAME_PACK, QUALITY
+from kadr.contracts.packs import EXACT_QUALITY, FRAME_PACK, QUALITY
 from kadr.media.sampling import make_packs
 
 
@@ -25,6 +25,15 @@ class Pack(BaseModel):
     quality: int = Field(default=QUALITY, ge=1, le=100)
     wide_fps: float | None = Field(default=None, gt=0)
     wide_long_side: int | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _of_one_size(self) -> Pack:
+        if self.quality >= EXACT_QUALITY and (self.wide_fps or self.wide_long_side):
+            raise ValueError(
+                f"{self.name}: at quality {self.quality} no wide pictures: from {EXACT_QUALITY} on all files of a pack "
+                "have to begin alike, and so be of one size"
+            )
+        return self
 
 
 class DecodeParams(Params):

@@ -29,7 +29,8 @@ class FrameBatch:
     """Consecutive sampled frames.
 
     ``t_ms``: int64 [N], the time on the sampling grid (for every-frame packs: the frame's own time).
-    ``images``: uint8 [N, H, W, 3], RGB. ``repeated``: bool [N], the picture is the very one before it on the grid.
+    ``images``: uint8 [N, H, W, 3], RGB. ``repeated``: bool [N], the picture is known to be the very one before it in
+    the stream; where it is not known, and at the beginning of a chunk, it is False though the pixels may be equal.
     """
 
     t_ms: np.ndarray
@@ -63,7 +64,7 @@ class FrameStream(Protocol):
     def __iter__(self) -> Iterator[FrameBatch]: ...
 
     def encoded(self) -> Iterator[tuple[int, bytes]]:
-        """(t_ms, JPEG bytes) of each frame, as stored."""
+        """(t_ms, JPEG bytes) of each frame: as stored where it is stored as large as it is read, else coded anew."""
         ...
 
 

@@ -14,7 +14,7 @@ from kadr.contracts.media import FrameBatch
 from kadr.contracts.packs import QUALITY, View
 from kadr.contracts.stretches import let_go
 from kadr.media.geometry import pack_size
-from kadr.media.picture import jpeg_file
+from kadr.media.picture import jpeg_file, size_of
 
 _RAW_BYTES = 24 * 1024 * 1024
 """A batch holds no more pixels than this, whatever its number of frames."""
@@ -23,13 +23,14 @@ _RAW_BYTES = 24 * 1024 * 1024
 class FramePack:
     """The frames of a FRAME_PACK artifact as a FrameStream: all of them, or those of ``view``.
 
-    Raises InvalidArtifact for a damaged picture.
+    Raises InvalidArtifact for a damaged picture and for one smaller than what is read of it.
     """
 
     def __init__(self, artifact: Artifact, view: View | None = None, batch: int = 8) -> None:
         self._arrays, self._facts = artifact.arrays, artifact.payload
         self._stored = [(self._fact("width"), self._fact("height"))]
-        if wide := self._facts.get("wide"):
+        wide = self._facts.get("wide")
+        if wide and (int(wide[0]), int(wide[1])) not in self._stored:
             self._stored.append((int(wide[0]), int(wide[1])))
         self._step, self._size = self._fact("step_ms"), self._stored[0]
         self._at = np.arange(len(self._arrays["t_ms"]))
@@ -94,14 +95,22 @@ class FramePack:
         return file
 
     def _encoded(self, number: int) -> bytes:
-        if self._stored == [self._size]:
-            return self._file(number)
+        """The file as it is stored if it is as large as what is read, else the picture reduced and coded anew."""
+        file = self._file(number)
+        if self._stored == [self._size] or (self._size in self._stored and size_of(file) == self._size):
+            return file
         return jpeg_file(cv2.cvtColor(self._scaled(number), cv2.COLOR_RGB2BGR), QUALITY)
 
     def _scaled(self, number: int) -> np.ndarray[Any, Any]:
         image = self._decoded(number)
         if image.shape[:2] == (self.height, self.width):
             return image
+        height, width = image.shape[:2]
+        if width < self.width or height < self.height:
+            raise InvalidArtifact(
+                f"frame pack: picture {number} is {width} × {height} pixels, smaller than the "
+                f"{self.width} × {self.height} that are read of it"
+            )
         return np.asarray(cv2.resize(image, self._size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
     def _decoded(self, number: int) -> np.ndarray[Any, Any]:

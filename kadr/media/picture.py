@@ -74,6 +74,17 @@ def common_beginning(file: bytes) -> bytes:
     return file[: scan + 2 + int.from_bytes(file[scan + 2 : scan + 4], "big")]
 
 
+def size_of(file: bytes) -> tuple[int, int] | None:
+    """(width, height) that a JPEG file's frame header says (ITU-T T.81, B.2.2), without decoding; None if it has none."""
+    at = 2
+    while at + 9 <= len(file) and file[at] == 0xFF:
+        kind = file[at + 1]
+        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
+            return int.from_bytes(file[at + 7 : at + 9], "big"), int.from_bytes(file[at + 5 : at + 7], "big")
+        at += 2 + int.from_bytes(file[at + 2 : at + 4], "big")
+    return None
+
+
 def _converted(frame: VideoFrame, size: tuple[int, int]) -> np.ndarray[Any, Any]:
     """Scale by area averaging and convert to BGR; PQ and HLG are mapped to BT.709 by swscale's perceptual tone mapping.
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from kadr.contracts.artifact import Artifact
+from kadr.contracts.errors import InvalidArtifact
 from kadr.contracts.media import ChunkSpan, SourceFile
 from kadr.contracts.packs import EXACT_QUALITY, step_ms
 from kadr.media.blob import Blob
@@ -124,7 +125,12 @@ class PackWriter:
             self._head = common_beginning(file) if self._item.quality >= EXACT_QUALITY else b""
             self._blob.append(self._head)
             self._offsets.append(len(self._blob))
-        self._blob.append(file.removeprefix(self._head))
+        if not file.startswith(self._head):
+            raise InvalidArtifact(
+                f"pack {self._item.name}: picture {len(self._offsets) - 1} does not begin as the first does: "
+                f"at quality {EXACT_QUALITY} and above all have to be of one size"
+            )
+        self._blob.append(file[len(self._head) :])
         self._offsets.append(len(self._blob))
 
     def _miss(self, t_ms: int) -> None:
@@ -144,7 +150,11 @@ def make_packs(
     """Decode ``chunk`` once and make all packs ``items`` from it. ``probe`` is the payload of the component probe.
 
     The frame on display at a grid time is the last whose time is not after it, whatever chunk it was decoded in: a
-    video cut into chunks gives the pictures that it gives in one piece. Raises VideoUnreadable.
+    video cut into chunks gives the pictures that it gives in one piece. One exception: in a pack with wide pictures a still
+    is stored in either size, and a chunk that begins with it between the wide pictures' times stores it small first: what is
+    read small there differs by one JPEG coding, and is told as another picture than the wide one that follows.
+
+    Raises VideoUnreadable.
     """
     facts, damage = VideoFacts.of(probe), Damage()
     writers = {item.name: PackWriter(item, facts, chunk, damage) for item in items}

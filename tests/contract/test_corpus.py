@@ -25,7 +25,14 @@ from kadr.storage import layout
 from kadr.storage.files import FileStore
 from tests.e2e.conftest import Kadr
 
-CORPORA = sorted(p for p in (Path(__file__).parents[1] / "corpus").iterdir() if (p / "state").is_dir())
+
+def number(corpus: Path) -> tuple[int, ...]:
+    """0.10.0 comes after 0.9.0."""
+    return tuple(int(part) for part in corpus.name.split("."))
+
+
+FOLDER = Path(__file__).parents[1] / "corpus"
+CORPORA = sorted((p for p in FOLDER.iterdir() if (p / "state").is_dir()), key=number)
 CATALOGUE = catalogue.load()
 
 
@@ -46,6 +53,11 @@ def manifests(store: FileStore) -> Iterator[Manifest]:
         state = evaluate(request, load_objects(store, request))
         assert state.closed is not None
         yield read_manifest(store, request, state.closed.manifest)
+
+
+def test_the_newest_corpus_is_the_one_of_the_highest_version() -> None:
+    names = [Path(name) for name in ("0.10.0", "0.2.0", "0.9.1", "1.0.0")]
+    assert [p.name for p in sorted(names, key=number)] == ["0.2.0", "0.9.1", "0.10.0", "1.0.0"]
 
 
 def test_there_is_one_of_every_component_as_it_is_now() -> None:

@@ -127,6 +127,12 @@ def test_other_files_of_a_model_are_found_by_name() -> None:
         model.file("vocabulary.txt")
 
 
+def test_a_session_keeps_no_memory_of_its_largest_picture() -> None:
+    """ONNX Runtime's arena never gives memory back, and its default is to have one."""
+    options = REGISTRY.models(["blazeface"], 1)["blazeface"].native.get_session_options()
+    assert not options.enable_cpu_mem_arena
+
+
 def test_threads_share_one_session() -> None:
     registry = Registry()
     barrier = threading.Barrier(4)

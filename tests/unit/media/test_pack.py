@@ -8,17 +8,22 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
+from functions.decode.component import Pack
 from kadr.contracts.artifact import Artifact
 from kadr.contracts.component import Frames
 from kadr.contracts.errors import InvalidArtifact
 from kadr.contracts.packs import FRAME_PACK, View, pack_item, view_of
 from kadr.media.pack import FramePack
+from kadr.media.picture import jpeg_file, size_of
+from kadr.media.sampling import make_packs
 from kadr.media.source import FileSource
-from tests.media_files import colour, packs_of, scenery, write_video
+from tests.media_files import colour, packs_of, probed, scenery, write_video
 
 WIDE, HALF = Frames(fps=1, long_side=1280), Frames(fps=2, long_side=640)
 SIZE = (1280, 720)
+PHOTOGRAPH = Path(__file__).parents[2] / "data/pictures/cat.jpg"
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +50,10 @@ def opened(file: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     image = cv2.imdecode(file, cv2.IMREAD_COLOR_RGB)
     assert image is not None
     return image
+
+
+def grey(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
 
 
 def test_one_pack_serves_wide_and_frequent_readers(moving: FileSource) -> None:
@@ -89,6 +98,47 @@ def test_a_still_is_stored_once_though_two_sizes_are_asked_for(tmp_path: Path) -
         assert repeated[1 : 2300 // stream.step_ms + 1].all()
 
 
+@pytest.fixture(scope="module")
+def seam(tmp_path_factory: pytest.TempPathFactory) -> tuple[Artifact, list[Artifact]]:
+    """A photograph on display all the time: in one piece, and in chunks of which the second begins at 1.5 s."""
+    still = cv2.resize(opened(np.fromfile(PHOTOGRAPH, np.uint8)), SIZE)
+    source = write_video(
+        tmp_path_factory.mktemp("seam") / "still.mkv",
+        [still] * 6,
+        times_ms=[500 * i for i in range(6)],
+        codec="ffv1",
+        gop=1,
+    )
+    return shared(source)[0], shared(source, chunk_ms=1500)
+
+
+def test_a_chunk_that_begins_between_seconds_with_a_still_has_it_wide_at_the_next_second(
+    seam: tuple[Artifact, list[Artifact]],
+) -> None:
+    whole, (_, second) = seam
+    assert second["t_ms"].tolist() == [1500, 2000, 2500]
+    files = np.split(second["bytes"], second["offsets"][1:-1])
+    assert [opened(file).shape[1] for file in files] == [640, 1280]
+    assert second["picture"].tolist() == [0, 1, 1]
+    assert np.array_equal(seen(second, WIDE)[2000], seen(whole, WIDE)[2000])
+
+
+def test_a_still_at_a_seam_between_seconds_differs_by_one_coding(
+    seam: tuple[Artifact, list[Artifact]],
+) -> None:
+    """Reduced from the wide picture in one piece, coded small in the chunk that begins with it."""
+    whole, parts = seam
+    one = seen(whole, HALF)
+    several = {t: image for part in parts for t, image in seen(part, HALF).items()}
+    assert one.keys() == several.keys()
+    apart = {t: float(cv2.absdiff(grey(one[t]), grey(several[t])).mean()) for t in one}
+    assert [t for t in apart if apart[t] > 0] == [1500]
+    assert apart[1500] < 1.5
+    repeated = [np.concatenate([b.repeated for b in FramePack(p, view_of(HALF))]) for p in (whole, parts[1])]
+    assert repeated[0][3:].tolist() == [True, True, True]
+    assert repeated[1].tolist() == [False, False, True]
+
+
 def test_stored_files_are_handed_out_whole_and_scaled_ones_coded_anew(moving: FileSource) -> None:
     ((_, (tiny, small, pack)),) = packs_of(moving, Frames(size=(48, 27)), Frames(fps=1, long_side=320), HALF)
     for made, frames, size in (
@@ -102,6 +152,69 @@ def test_stored_files_are_handed_out_whole_and_scaled_ones_coded_anew(moving: Fi
             image = opened(np.frombuffer(file, np.uint8))
             assert image.shape[:2] == size[::-1]
             assert cv2.PSNR(image, images[t]) > 35
+
+
+def stored_files(pack: Artifact) -> list[bytes]:
+    return [file.tobytes() for file in np.split(pack["bytes"], pack["offsets"][1:-1])]
+
+
+def test_what_is_stored_as_large_as_it_is_read_is_handed_out_as_it_is(
+    moving: FileSource, tmp_path: Path
+) -> None:
+    (pack,) = shared(moving)
+    files = stored_files(pack)
+    assert list(FramePack(pack, view_of(WIDE)).encoded()) == [
+        (0, files[0]),
+        (1000, files[2]),
+        (2000, files[4]),
+    ]
+    half = dict(FramePack(pack, view_of(HALF)).encoded())
+    assert [half[t] for t in (500, 1500, 2500)] == files[1::2]
+    assert half[0] not in files
+    source = write_video(tmp_path / "small.mkv", [scenery(i) for i in range(3)], fps=2)
+    (small,) = shared(source)
+    for frames, step in ((WIDE, 2), (HALF, 1)):
+        handed_out = [file for _, file in FramePack(small, view_of(frames)).encoded()]
+        assert handed_out == stored_files(small)[::step]
+
+
+def test_nothing_is_enlarged(moving: FileSource) -> None:
+    """A pack whose picture at a whole second is not wide is at fault: what is read of it must not be made up."""
+    (pack,) = shared(moving)
+    late = Artifact({**pack.arrays, "t_ms": pack["t_ms"] + 500}, pack.payload)
+    smaller = "picture 1 is 640 × 360 pixels, smaller than the 1280 × 720 that are read of it"
+    with pytest.raises(InvalidArtifact, match=smaller):
+        list(FramePack(late, view_of(WIDE)))
+    with pytest.raises(InvalidArtifact, match=smaller):
+        list(FramePack(late, view_of(WIDE)).encoded())
+
+
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # a pack that is never finished
+def test_packs_whose_files_begin_alike_have_pictures_of_one_size(moving: FileSource) -> None:
+    mixed: dict[str, Any] = {
+        "name": "mixed",
+        "fps": 2,
+        "long_side": 640,
+        "quality": 95,
+        "wide_fps": 1,
+        "wide_long_side": 1280,
+    }
+    with pytest.raises(ValidationError, match="mixed: at quality 95 no wide pictures"):
+        Pack.model_validate(mixed)
+    facts, (chunk,) = probed(moving)
+    with pytest.raises(InvalidArtifact, match="pack mixed: picture 1 does not begin as the first does"):
+        make_packs(moving, facts.payload, [Pack.model_construct(**mixed)], chunk)
+
+
+def test_a_file_says_its_size_before_its_pixels() -> None:
+    for quality in (90, 95):
+        for width, height in ((48, 27), (320, 180), (1280, 721)):
+            file = jpeg_file(scenery(1, (width, height)), quality)
+            assert size_of(file) == (width, height)
+    assert [size_of(file) for file in (b"", b"no JPEG at all", bytes(100))] == [None] * 3
+    assert size_of(file[: file.index(b"\xff\xc0")]) is None
 
 
 def test_tiny_pictures_cost_little_beyond_their_pixels(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -73,6 +74,26 @@ def test_a_change_moves_keys_of_the_component_and_its_readers_only(
         assert len(new["probe"] & old["probe"]) == 2  # facts and index do not depend on how chunks are cut
     else:
         assert moved == readers_of(after, component)
+
+
+@pytest.mark.parametrize(
+    ("component", "before", "after"),
+    [
+        ("objects", {"fps": 2, "long_side": 640}, {"fps": 1, "long_side": 640}),
+        ("objects", {"fps": 1, "long_side": 640}, {"fps": 1, "long_side": 960}),
+        ("ocr", {"fps": 1, "long_side": 1280}, {"fps": 0.5, "long_side": 1280}),
+        ("tags", {"fps": 1, "long_side": 320}, {"fps": 2, "long_side": 320}),
+    ],
+)
+def test_what_is_read_of_a_shared_pack_moves_its_reader_and_not_the_pack(
+    component: str, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    graphs = [graph_with({component: read}) for read in (before, after)]
+    packs = [{e.output for e in g.node(component).edges} for g in graphs]
+    assert packs[0] == packs[1]
+    old, new = (keys_of(g, World()) for g in graphs)
+    assert {c for c in new if new[c] != old[c]} == readers_of(graphs[1], component)
+    assert "decode" not in readers_of(graphs[1], component)
 
 
 @settings(max_examples=25)

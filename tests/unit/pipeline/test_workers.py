@@ -72,6 +72,18 @@ def test_a_dying_workers_last_words_are_told(tmp_path: Path) -> None:
     assert "ended with code 1 (the disk ate it) while report ran" in said.message
 
 
+def test_a_worker_has_its_own_environment_beside_the_coordinators(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a person says in theirs comes before what a host is given."""
+    monkeypatch.setenv("SAID", "by the person")
+    body = "connection.recv_bytes()\nsys.exit(os.environ['OWN'] + ', ' + os.environ['SAID'])\n"
+    one = host(tmp_path, body)
+    one.environment = {"OWN": "given to the host", "SAID": "by nobody"}
+    (said,) = outcome(one)
+    assert "(given to the host, by the person)" in said.message
+
+
 def test_what_takes_too_long_is_ended(tmp_path: Path) -> None:
     (said,) = outcome(host(tmp_path, "connection.recv_bytes()\ntime.sleep(60)\n"), timeout_s=0.5)
     assert said.code == "ResourceExhausted"
