@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections import Counter
@@ -32,6 +33,9 @@ from kadr.pipeline.verifying import Finding, Verdict, compared, dropped, part_of
 from kadr.storage import layout
 
 EXIT_DIFFERENT, EXIT_INCOMPLETE = 1, 3
+BAD = (Verdict.DAMAGED, Verdict.MISSING)
+SHOWN = 8
+"""Digits of a hash in the name of an object that are shown."""
 
 
 class CannotVerify(KadrError):
@@ -42,17 +46,21 @@ class CannotVerify(KadrError):
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found of a run. ``left_out``: components that could not be made again here, and why."""
+    """What was found of a run. ``left_out``: components that could not be made again here, and why.
+
+    ``only_stored``: nothing was made again, on purpose.
+    """
 
     manifest: Manifest
     stored: list[Finding]
     again: list[Finding] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     dropped: list[Finding] = field(default_factory=list)
+    only_stored: bool = False
 
     def drop(self, machine: Machine) -> None:
         """Remove what still is damaged; what of the store was damaged or missing is told as it is now."""
-        found = list(dropped(machine.store, machine.claims, self.manifest, self.stored))
+        found = list(dropped(machine.store, machine.claims, self.manifest, self.stored, machine.catalogue))
         now = {(f.task, f.output): f for f, _ in found}
         self.stored[:] = [now.get((f.task, f.output), f) for f in self.stored]
         self.dropped.extend(f for f, removed in found if removed)
@@ -60,14 +68,22 @@ class Verification:
     @property
     def lost(self) -> list[Finding]:
         """What of the store is missing or damaged and still there."""
-        bad = (Verdict.DAMAGED, Verdict.MISSING)
-        return [f for f in self.stored if f.verdict in bad and f not in self.dropped]
+        return [f for f in self.stored if f.verdict in BAD and f not in self.dropped]
+
+    @property
+    def results(self) -> list[Finding]:
+        """What became of each result, once: what the store has lost is lost, however it came out when made again."""
+        if self.only_stored:
+            return self.stored
+        lost = [f for f in self.stored if f.verdict in BAD]
+        told = {(f.task, f.output) for f in lost}
+        return lost + [f for f in self.again if (f.task, f.output) not in told]
 
     @property
     def faults(self) -> list[Finding]:
         """What is not as it should be. That an intermediate's payload has expired is no fault of the store."""
-        lost = [f for f in self.stored if not f.verdict.good and f.verdict is not Verdict.EXPIRED]
-        return lost + [f for f in self.again if not f.verdict.good]
+        fine = (Verdict.EXPIRED,) if self.only_stored else ()
+        return [f for f in self.results if not f.verdict.good and f.verdict not in fine]
 
     @property
     def exit_code(self) -> int:
@@ -108,7 +124,8 @@ def command(
     machine = Machine()
     named = find(machine.store, run)
     manifest = _manifest(machine, named)
-    found = Verification(manifest, list(stored(machine.store, manifest)))
+    in_store = list(stored(machine.store, manifest, machine.catalogue))
+    found = Verification(manifest, in_store, only_stored=only_stored)
     if not only_stored:
         names = [n.strip() for n in only.split(",") if n.strip()] if only else []
         _again(machine, found, names, video or named.path, jobs)
@@ -117,7 +134,7 @@ def command(
     if as_json:
         _print_json(found)
     else:
-        _print(found, only_stored)
+        _print(found)
         if heals := _heals(machine, named, found):
             print(printable(heals))
     sys.exit(found.exit_code)
@@ -221,12 +238,12 @@ def _print_json(found: Verification) -> None:
 
 def _by_component(found: Verification) -> dict[str, dict[str, int]]:
     names = [n.component for n in found.manifest.graph.nodes]
-    counts = {name: Counter(f.verdict.value for f in found.again if f.component == name) for name in names}
+    counts = {name: Counter(f.verdict.value for f in found.results if f.component == name) for name in names}
     return {name: dict(count) for name, count in counts.items() if count}
 
 
-def _print(found: Verification, only_stored: bool) -> None:
-    findings = found.stored if only_stored else found.again
+def _print(found: Verification) -> None:
+    findings = found.results
     shown = [v for v in Verdict if any(f.verdict is v for f in findings)]
     rows = []
     for node in found.manifest.graph.nodes:
@@ -236,25 +253,43 @@ def _print(found: Verification, only_stored: bool) -> None:
     heads = [v.value for v in shown]
     print_table(("results of", *heads), rows, right=heads)
     for finding in found.faults:
-        what = f"{finding.task} {finding.output}".strip()
-        print(printable(f"{finding.verdict.value}: {what}: {finding.detail}"))
+        print(printable(f"{finding.verdict.value}: {_what(finding)}: {_shortened(finding.detail)}"))
     for name, why in found.left_out.items():
         print(printable(f"not verified: {name} {why}"))
-    print(_said(found, only_stored))
+    print(_said(found))
 
 
-def _said(found: Verification, only_stored: bool) -> str:
+def _what(finding: Finding) -> str:
+    """The task, and its result where that is called otherwise."""
+    own = finding.output in ("", finding.component)
+    return finding.task if own else f"{finding.task} {finding.output}"
+
+
+def _shortened(detail: str) -> str:
+    return re.sub(rf"\b([0-9a-f]{{{SHOWN}}})[0-9a-f]{{{64 - SHOWN}}}\b", r"\1…", detail)
+
+
+def _said(found: Verification) -> str:
     of = f"of run {found.manifest.request.run_id}"
     if found.exit_code == EXIT_DIFFERENT:
         are = "is not as it was" if len(found.faults) == 1 else "are not as they were"
         return f"{number(len(found.faults), 'result')} {of} {are} recorded."
-    if only_stored:
-        every = "The one result" if len(found.stored) == 1 else f"All {len(found.stored)} results"
-        are = "is" if len(found.stored) == 1 else "are"
-        return f"{every} {of} {are} in the store, with the content recorded."
-    verified = sum(f.verdict.good for f in found.again)
+    if found.only_stored:
+        return _whole(found.stored, of)
+    verified = sum(f.verdict.good for f in found.results)
     rest = "; the rest could not be compared" if found.exit_code else ""
     return f"{number(verified, 'result')} {of} came out the same{rest}."
+
+
+def _whole(findings: Sequence[Finding], of: str) -> str:
+    expired = sum(f.verdict is Verdict.EXPIRED for f in findings)
+    there = len(findings) - expired
+    are = f"{'is' if there == 1 else 'are'} in the store with the content recorded"
+    if expired:
+        have = "has" if expired == 1 else "have"
+        return f"{number(there, 'result')} {of} {are}; {expired} {have} expired, and can be made again."
+    every = "The one result" if there == 1 else f"All {there} results"
+    return f"{every} {of} {are}."
 
 
 def _heals(machine: Machine, named: Named, found: Verification) -> str:

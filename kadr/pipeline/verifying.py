@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from kadr.contracts.artifact import ArtifactSpec
 from kadr.contracts.errors import InvalidObject, ObjectMissing, PayloadExpired
@@ -45,20 +46,51 @@ class Finding:
     detail: str = ""
 
 
-def stored(store: ObjectStore, manifest: Manifest) -> Iterator[Finding]:
-    """Whether every result that the run recorded is in the store, under its key, with the bytes of its digest."""
+def stored(store: ObjectStore, manifest: Manifest, catalogue: Catalogue | None = None) -> Iterator[Finding]:
+    """Whether every result that the run recorded is in the store, under its key, with the bytes of its digest.
+
+    What no digest covers is held against the component's declaration in ``catalogue`` where that is of the run's version.
+    """
+    specs = _Specs(manifest, catalogue)
     for entry in _successes(manifest):
         assert entry.record is not None
+        task = entry.record.task
         for result in entry.record.results:
-            verdict, detail = _stored(store, _id(manifest, entry.record.task, result))
-            yield Finding(_component(entry.record.task), entry.record.task, result.name, verdict, detail)
+            at = _id(manifest, task, result)
+            verdict, detail = _stored(store, at, specs.of(task, result))
+            yield Finding(_component(task), task, result.name, verdict, detail)
 
 
-def _stored(store: ObjectStore, result: ResultId) -> tuple[Verdict, str]:
+class _Specs:
+    """What the components of a run declare of their results; nothing of one that is here in another version."""
+
+    def __init__(self, manifest: Manifest, catalogue: Catalogue | None) -> None:
+        self._entries: dict[str, Entry] = {}
+        declared = catalogue.components if catalogue else {}
+        for node in manifest.graph.nodes:
+            entry = declared.get(node.component)
+            if entry is not None and _versions(entry) == _versions(node):
+                self._entries[node.component] = entry
+
+    def of(self, task: str, result: RecordResult) -> ArtifactSpec | None:
+        entry = self._entries.get(_component(task))
+        return _spec(entry, "." not in task, result) if entry else None
+
+
+def _versions(of: Entry | Node) -> tuple[int, int | None]:
+    return of.version, of.merge.version if of.merge else None
+
+
+def _stored(store: ObjectStore, result: ResultId, spec: ArtifactSpec | None) -> tuple[Verdict, str]:
     try:
-        if sha256_json(read_header(store, result).get("ingredients")) != result.key:
+        header = read_header(store, result)
+        if sha256_json(header.get("ingredients")) != result.key:
             return Verdict.DAMAGED, "its ingredients do not have the key in its name"
+        if wrong := next(_undeclared(header, spec), ""):
+            return Verdict.DAMAGED, wrong
         read_result(store, result, verify=True)
+        if (told := header.get("npz_bytes")) and told != (size := store.size(result.npz)):
+            return Verdict.DAMAGED, f"its npz_bytes is {told!r}, and the file has {size}"
     except PayloadExpired:
         return Verdict.EXPIRED, "its arrays have expired, which is no loss: they are made again on demand"
     except ObjectMissing as error:
@@ -68,8 +100,27 @@ def _stored(store: ObjectStore, result: ResultId) -> tuple[Verdict, str]:
     return Verdict.IDENTICAL, ""
 
 
+def _undeclared(header: Mapping[str, Any], spec: ArtifactSpec | None) -> Iterator[str]:
+    """What ``header`` says beside its digest otherwise than ``spec`` does, in words; the rest is read_result's to look at."""
+    if spec is None:
+        return
+    schema, arrays = header.get("schema"), header.get("arrays")
+    name = schema.get("name") if isinstance(schema, Mapping) else None
+    said = [("schema", name, spec.name), ("retention", header.get("retention"), spec.retention.value)]
+    for array, facts in arrays.items() if isinstance(arrays, Mapping) else ():
+        if array in spec.arrays and isinstance(facts, Mapping):
+            said.append((f"unit of {array}", facts.get("unit"), spec.arrays[array].unit))
+    for what, found, declared in said:
+        if found != declared:
+            yield f"its {what} is {found!r}, and its component declares {declared!r}"
+
+
 def dropped(
-    store: ObjectStore, claims: Claims, manifest: Manifest, findings: Iterable[Finding]
+    store: ObjectStore,
+    claims: Claims,
+    manifest: Manifest,
+    findings: Iterable[Finding],
+    catalogue: Catalogue | None = None,
 ) -> Iterator[tuple[Finding, bool]]:
     """Those of ``findings`` that were damaged or missing, as they are now, and whether they were removed from the store.
 
@@ -78,18 +129,22 @@ def dropped(
     """
     bad = (Verdict.DAMAGED, Verdict.MISSING)
     found = {(f.task, f.output): f for f in findings if f.verdict in bad}
+    specs = _Specs(manifest, catalogue)
     for entry in _successes(manifest):
         assert entry.record is not None
         for result in entry.record.results:
             if finding := found.get((entry.record.task, result.name)):
-                yield _dropped(store, claims, _id(manifest, entry.record.task, result), finding)
+                at, spec = _id(manifest, entry.record.task, result), specs.of(entry.record.task, result)
+                yield _dropped(store, claims, at, spec, finding)
 
 
-def _dropped(store: ObjectStore, claims: Claims, at: ResultId, finding: Finding) -> tuple[Finding, bool]:
+def _dropped(
+    store: ObjectStore, claims: Claims, at: ResultId, spec: ArtifactSpec | None, finding: Finding
+) -> tuple[Finding, bool]:
     if (claim := claims.take(at.key)) is None:
         return replace(finding, detail="it is being made again at this moment, and was left alone"), False
     try:
-        verdict, detail = _stored(store, at)
+        verdict, detail = _stored(store, at, spec)
         if removed := verdict is Verdict.DAMAGED:
             store.delete(at.json)  # and with it the result
             store.delete(at.npz)
@@ -182,7 +237,7 @@ def _compared(
             (Verdict.IDENTICAL, "")
             if one.digest == two.digest
             else _compared_result(
-                store, one, again_in, two, _spec(catalogue.components[component], made, result)
+                store, one, again_in, two, _spec(catalogue.components[component], made.merge, result)
             )
         )
         if verdict is Verdict.DIFFERENT and one.key != two.key:
@@ -216,8 +271,8 @@ def _compared_result(
     return (Verdict.DIFFERENT, "; ".join(differences)) if differences else (Verdict.WITHIN, "")
 
 
-def _spec(entry: Entry, made: Task, result: RecordResult) -> ArtifactSpec | None:
-    if made.merge and entry.merge is not None:
+def _spec(entry: Entry, merged: bool, result: RecordResult) -> ArtifactSpec | None:
+    if merged and entry.merge is not None:
         return entry.merge.spec
     named = {o.name or entry.name: o.spec for o in entry.outputs}
     return named.get(result.name) or next((o.spec for o in entry.outputs if o.each is not None), None)

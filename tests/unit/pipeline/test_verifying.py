@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from cli.verify import Verification, _print, _said
 from kadr.contracts.artifact import ArraySpec, Artifact, ArtifactSpec
+from kadr.contracts.component import Stage
 from kadr.contracts.manifest import Manifest
 from kadr.contracts.run import Record, RecordResult
+from kadr.pipeline.catalogue import Catalogue, Entry, OutputEntry
 from kadr.pipeline.closing import compile_manifest
 from kadr.pipeline.recording import acquired
 from kadr.pipeline.state import evaluate
@@ -20,7 +28,19 @@ from kadr.storage.files import FileStore
 from kadr.storage.results import ResultId, write_result
 from tests.unit.pipeline.toy import request
 
-SPEC = ArtifactSpec(name="toy", arrays={"t": ArraySpec(dtype="int64", dims=("N",))})
+SPEC = ArtifactSpec(name="toy", arrays={"t": ArraySpec(dtype="int64", dims=("N",), unit="ms")})
+PROBE = Entry(
+    name="probe",
+    version=1,
+    stage=Stage.SEGMENTER,
+    scope="whole",
+    reads=(),
+    outputs=(OutputEntry(spec=SPEC), OutputEntry(name="plan", spec=SPEC)),
+    params={},
+    needs={},
+    doc="",
+)
+DECLARED = Catalogue(components={"probe": PROBE})
 
 
 class Made:
@@ -94,3 +114,78 @@ def test_what_somebody_makes_again_at_this_moment_is_left_to_him(made: Made) -> 
     claim.release()
     assert made.drop(made.look()) == [("plan", Verdict.DAMAGED, True)]
     assert not made.claims.is_held(at.key)
+
+
+def told_otherwise(made: Made, name: str, change: Callable[[dict[str, Any]], object]) -> list[Finding]:
+    """What is found where a result's record says something else beside its digest; its component declares SPEC."""
+    at = made.store.root / made.results[name].json
+    body = json.loads(at.read_text())
+    change(body)
+    at.write_text(json.dumps(body))
+    return list(stored(made.store, made.manifest, DECLARED))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda b: b["schema"].update(name="toys"), "its schema is 'toys', and its component declares 'toy'"),
+        (
+            lambda b: b.update(retention="intermediate"),
+            "its retention is 'intermediate', and its component declares 'kept'",
+        ),
+        (
+            lambda b: b["arrays"]["t"].update(unit="s"),
+            "its unit of t is 's', and its component declares 'ms'",
+        ),
+        (lambda b: b.update(npz_bytes=7), "its npz_bytes is 7, and the file has "),
+    ],
+)
+def test_what_no_digest_covers_is_held_against_the_declaration(
+    made: Made, change: Callable[[dict[str, Any]], object], said: str
+) -> None:
+    assert {f.verdict for f in stored(made.store, made.manifest, DECLARED)} == {Verdict.IDENTICAL}
+    found = {f.output: f for f in told_otherwise(made, "probe", change)}
+    assert (found["probe"].verdict, found["plan"].verdict) == (Verdict.DAMAGED, Verdict.IDENTICAL)
+    assert found["probe"].detail.startswith(said)
+
+
+def test_another_version_of_a_component_says_nothing_of_a_result(made: Made) -> None:
+    newer = DECLARED.components["probe"].model_copy(update={"version": 2})
+    changed = SPEC.model_copy(update={"name": "renamed"})
+    newer = newer.model_copy(
+        update={"outputs": (OutputEntry(spec=changed), OutputEntry(name="plan", spec=changed))}
+    )
+    found = stored(made.store, made.manifest, Catalogue(components={"probe": newer}))
+    assert {f.verdict for f in found} == {Verdict.IDENTICAL}
+
+
+def test_each_result_is_in_one_state_and_named_once(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    """Made again all came out the same: what the store has lost is lost all the same, and is not counted as identical."""
+    made.damage("plan")
+    (made.store.root / made.results["probe"].npz).unlink()
+    again = [Finding("probe", "probe", name, Verdict.IDENTICAL) for name in ("probe", "plan")]
+    found = Verification(
+        made.manifest, made.look(), [*again, Finding("pcm", "pcm", "pcm", Verdict.IDENTICAL)]
+    )
+    assert Counter(f.verdict for f in found.results) == dict.fromkeys(
+        (Verdict.IDENTICAL, Verdict.DAMAGED, Verdict.MISSING), 1
+    )
+    _print(found)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].split() == ["results", "of", "identical", "damaged", "missing"]
+    assert [line.split() for line in said[1:3]] == [["probe", "1", "1"], ["pcm", "1"]]
+    assert said[3].startswith("missing: probe: object results/local/")
+    assert said[4].startswith("damaged: probe plan: ")
+    assert said[5] == "2 results of run run are not as they were recorded."
+    assert max(map(len, said)) < 120
+
+
+def test_what_has_expired_is_not_said_to_be_there(made: Made) -> None:
+    found = made.look()
+    assert _said(Verification(made.manifest, found, only_stored=True)) == (
+        "All 2 results of run run are in the store with the content recorded."
+    )
+    gone = [found[0], replace(found[1], verdict=Verdict.EXPIRED)]
+    assert _said(Verification(made.manifest, gone, only_stored=True)) == (
+        "1 result of run run is in the store with the content recorded; 1 has expired, and can be made again."
+    )
