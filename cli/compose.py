@@ -26,15 +26,10 @@ if TYPE_CHECKING:
 
 MAX_THREADS = 4
 MODELS_MALLOC = {
-    "GLIBC_TUNABLES": ":".join(
-        f"glibc.malloc.{name}={value}"
-        for name, value in {
-            "hugetlb": 1,
-            "arena_max": 1,
-            "mmap_threshold": 32 << 20,
-            "trim_threshold": 256 << 20,
-        }.items()
-    )
+    "glibc.malloc.hugetlb": 1,
+    "glibc.malloc.arena_max": 1,
+    "glibc.malloc.mmap_threshold": 32 << 20,
+    "glibc.malloc.trim_threshold": 256 << 20,
 }
 """How glibc serves a process of models, which asks for hundreds of megabytes a picture: in huge pages, and kept until a task ends.
 
@@ -149,10 +144,16 @@ class Machine:
             self.claims,
             self.catalogue,
             Host("media", self._command("media", jobs), on_note),
-            Host("models", self._command("models", jobs), on_note, MODELS_MALLOC),
+            Host("models", self._command("models", jobs), on_note, self._malloc()),
             of_machine(self.catalogue, jobs or cores()),
             on_event,
         )
+
+    def _malloc(self) -> dict[str, str]:
+        """Of a tunable that is told twice the last one counts."""
+        ours = [f"{name}={value}" for name, value in MODELS_MALLOC.items()]
+        theirs = self.settings.glibc_tunables
+        return {"GLIBC_TUNABLES": ":".join([*ours, *([theirs] if theirs else [])])}
 
     def _command(self, role: str, jobs: int | None) -> list[str]:
         """A worker process with room for as many tasks as the budget lets run at once."""

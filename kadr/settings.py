@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     fetch_gb: int = Field(default=20, ge=1)
     """Largest video that is fetched from a URL, in GB (10^9 bytes)."""
 
+    glibc_tunables: str = Field(default="", alias="GLIBC_TUNABLES")
+    """What the C library is told anyway: it goes before what Kadr tells it for processes of models."""
+
     @classmethod
     def read(cls) -> Self:
         """What the environment says. Raises InvalidSetting naming the variable and its value."""

@@ -42,7 +42,7 @@ class Host:
     command: Sequence[str]
     on_note: Callable[[str], None] = lambda _: None
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Beside what the coordinator's own says."""
+    """Added to what the process inherits."""
     process: subprocess.Popen[bytes] | None = None
     connection: Connection | None = None
     said: IO[bytes] | None = None
@@ -70,7 +70,7 @@ class Host:
             stdout=self.said,
             stderr=self.said,
             start_new_session=True,
-            env={**self.environment, **os.environ},
+            env={**os.environ, **self.environment},
         )
         theirs.close()
         self.connection = Connection(ours.detach())
