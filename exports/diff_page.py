@@ -9,9 +9,11 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 
-from exports.differences import Changes, Differences, Insights, Pair
+from exports.differences import Changes, Differences, Insights, Pair, parts
 from exports.pairing import Thing
 
+SPANS = 3
+"""Of a thing that comes and goes, how many spans are shown that the other run has not."""
 SAID = ("label", "speaker", "kind", "text")
 
 
@@ -62,10 +64,19 @@ def rows(changes: Changes) -> list[Row]:
 
 
 def _pair_row(what: str, pair: Pair) -> Row:
-    a, b = pair.before, pair.after
-    moved = f"{clock(a['start_ms'])}–{clock(a['end_ms'])} → {clock(b['start_ms'])}–{clock(b['end_ms'])}"
-    detail = "; ".join((*pair.changed, *((moved,) if what == "moved" else ())))
+    b = pair.after
+    one, two = parts(pair.before), parts(b)
+    timed = what == "moved" or len(one) != len(two)
+    moved = f"{_times(one, two)} → {_times(two, one)}"
+    detail = "; ".join((*pair.changed, *((moved,) if timed else ())))
     return Row(what, b["start_ms"], b["end_ms"], name_of(b), detail)
+
+
+def _times(own: Sequence[tuple[int, int]], other: Sequence[tuple[int, int]]) -> str:
+    """The spans that only one of them has."""
+    alone = [f"{clock(start)}–{clock(end)}" for start, end in own if (start, end) not in other]
+    more = len(alone) - SPANS
+    return ", ".join((*alone[:SPANS], *([f"{more} more"] if more > 0 else []))) or "none"
 
 
 def name_of(thing: Thing) -> str:
@@ -113,12 +124,13 @@ def _lanes(
             marked |= {_place((p.before, p.after)[side]): what for p in pairs}
         yield [
             {
-                "left": round(1000 * t["start_ms"] / length, 2),
-                "width": round(max(1.5, 1000 * (t["end_ms"] - t["start_ms"]) / length), 2),
+                "left": round(1000 * start / length, 2),
+                "width": round(max(1.5, 1000 * (end - start) / length), 2),
                 "what": marked.get(_place(t), "same"),
-                "title": f"{name_of(t)} {clock(t['start_ms'])}–{clock(t['end_ms'])}".strip(),
+                "title": f"{name_of(t)} {clock(start)}–{clock(end)}".strip(),
             }
             for t in own.get(changes.kind, ())
+            for start, end in parts(t)
         ]
 
 

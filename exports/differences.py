@@ -213,18 +213,28 @@ def changes(kind: Kind, before: Sequence[Thing], after: Sequence[Thing]) -> Chan
 
 
 def _pair(kind: Kind, a: Thing, b: Thing) -> Pair:
-    moved = max(abs(a["start_ms"] - b["start_ms"]), abs(a["end_ms"] - b["end_ms"]))
     changed = []
+    one, two = parts(a), parts(b)
+    if len(one) != len(two):
+        changed.append(f"{len(one)} → {len(two)} spans")
+        one, two = [(a["start_ms"], a["end_ms"])], [(b["start_ms"], b["end_ms"])]
+    moved = max(abs(x - y) for s, t in zip(one, two, strict=True) for x, y in zip(s, t, strict=True))
     if kind.text is not None and folded(a[kind.text]) != folded(b[kind.text]):
         changed.append(f"“{a[kind.text]}” → “{b[kind.text]}”")
     for name in kind.values:
-        one, two = a.get(name), b.get(name)
-        if isinstance(one, float) and isinstance(two, float):
-            if abs(one - two) > SCORE:
-                changed.append(f"{name} {one:.2f} → {two:.2f}")
-        elif one != two:
-            changed.append(f"{name} {one} → {two}")
+        was, now = a.get(name), b.get(name)
+        if isinstance(was, float) and isinstance(now, float):
+            if abs(was - now) > SCORE:
+                changed.append(f"{name} {was:.2f} → {now:.2f}")
+        elif was != now:
+            changed.append(f"{name} {was} → {now}")
     return Pair(a, b, moved, tuple(changed))
+
+
+def parts(thing: Thing) -> list[tuple[int, int]]:
+    """When a thing is there: its spans, if it has several, or from its start to its end."""
+    found = [(int(start), int(end)) for start, end in thing.get("spans", ())]
+    return found or [(thing["start_ms"], thing["end_ms"])]
 
 
 def speakers(before: Sequence[Thing], after: Sequence[Thing]) -> dict[str, str]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exports.diff_page import Side, clock, page
+from exports.diff_page import Side, clock, page, rows
 from exports.differences import Differences, differences
 
 LABELS = ["cat", "dog", "bird"]
@@ -115,6 +115,22 @@ def test_each_change_has_its_name() -> None:
     ]  # another label is another thing; 1.5 s away too
     assert [t["label"] for t in found.added] == ["cat", "bird"]
     assert [p.changed for p in found.changed] == [("score 0.50 → 0.70",)]
+
+
+def tag(*spans: tuple[int, int]) -> dict[str, Any]:
+    return {"start_ms": spans[0][0], "end_ms": spans[-1][1], "label": "cat", "score": 0.9, "spans": [*spans]}
+
+
+def test_a_tag_that_comes_and_goes_is_compared_by_its_spans() -> None:
+    twice, late = tag((23_000, 28_000), (50_000, 58_000)), tag((23_000, 28_000), (51_000, 58_000))
+    one_of_them = tag((24_000, 28_000))
+    moved = kind(differences({"tags": [twice]}, {"tags": [late]}), "tags")
+    assert [(r.what, r.detail) for r in rows(moved)] == [("moved", "0:50.0–0:58.0 → 0:51.0–0:58.0")]
+    fewer = kind(differences({"tags": [twice]}, {"tags": [one_of_them]}), "tags")
+    assert [(r.what, r.detail) for r in rows(fewer)] == [
+        ("changed", "2 → 1 spans; 0:23.0–0:28.0, 0:50.0–0:58.0 → 0:24.0–0:28.0")
+    ]
+    assert not differences({"tags": [twice]}, {"tags": [twice]}).any
 
 
 def test_a_text_read_differently_is_one_text() -> None:
