@@ -13,7 +13,7 @@ from typing import Any
 
 FOLDER = Path(__file__).parent / "page"
 SCRIPTS = (
-    "base.js", "player.js", "lanes.js", "paint.js", "timeline.js", "transcript.js", "frames.js", "search.js", "lists.js",
+    "base.js", "poster.js", "player.js", "lanes.js", "paint.js", "timeline.js", "transcript.js", "frames.js", "search.js", "lists.js",
     "made.js", "main.js",
 )  # fmt: skip
 UNSAFE = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}

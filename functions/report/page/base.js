@@ -131,6 +131,10 @@ function pictureAt(ms, among = PICTURES) {
   return Math.abs(after.ms - ms) < Math.abs(ms - before.ms) ? after : before;
 }
 
+// Width by height of what is shown of the video in small; even a very narrow or wide picture is whole within.
+const SHAPE = FOUND.video.picture ? clamp(FOUND.video.picture.width / FOUND.video.picture.height, 0.5, 2.4) : 16 / 9;
+document.documentElement.style.setProperty('--shape', SHAPE.toFixed(4));
+
 const STARTS = FOUND.shots.map((s) => s.start_ms);
 const shotAt = (ms) => lastUpTo(STARTS, ms);
 

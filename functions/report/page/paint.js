@@ -2,7 +2,7 @@
 const Paint = (() => {
   const ROW = 19;
   const CURVE = 40;
-  const FILM = 46;
+  const FILM = SHAPE < 1 ? 72 : 46;
   const CROWD = 2000;
   const MANY_PICTURES = 400;
   const scope = { from: FROM, to: TO, width: 1, marks: [], picked: null };
@@ -60,15 +60,15 @@ const Paint = (() => {
 
   function drawFilm(lane) {
     const [pen, height] = sized(lane);
-    const step = Math.round((height * 16) / 9);
+    const step = Math.round(height * SHAPE);
     pen.fillStyle = colour('--sunk');
     pen.fillRect(0, 0, scope.width, height);
     for (let left = 0; left < scope.width; left += step) {
       const image = pictureAt(when(Math.min(scope.width - 1, left + step / 2)), film)?.image;
       if (!image?.naturalWidth) continue;
-      const fit = Math.max(step / image.naturalWidth, height / image.naturalHeight);
-      const [w, h] = [step / fit, height / fit];
-      pen.drawImage(image, (image.naturalWidth - w) / 2, (image.naturalHeight - h) / 2, w, h, left, 0, step - 1, height);
+      const fit = Math.min(step / image.naturalWidth, height / image.naturalHeight);
+      const [w, h] = [image.naturalWidth * fit, image.naturalHeight * fit];
+      pen.drawImage(image, left + (step - w) / 2, (height - h) / 2, w - 1, h);
     }
   }
 

@@ -9,14 +9,17 @@ const Player = (() => {
   let playing = false;
   let works = false;
   let seen = false;
+  let begun = false;
+  let poster = null;
   let stamp = 0;
   let rate = 0;
   let captions = false;
   let cues = [];
 
   function show() {
-    const live = works && seen && video.videoWidth > 0;
-    const picture = live ? null : pictureAt(now);
+    const opening = begun ? null : poster;
+    const live = works && seen && video.videoWidth > 0 && !opening;
+    const picture = live ? null : opening || pictureAt(now);
     still.hidden = !picture;
     if (picture && still.dataset.ms !== String(picture.ms)) {
       still.src = source(picture);
@@ -67,7 +70,7 @@ const Player = (() => {
 
   function play() {
     if (now >= TO - 50) seek(FROM);
-    playing = true;
+    playing = begun = true;
     stamp = 0;
     if (works) video.play().catch(() => pause());
     mark();
@@ -81,7 +84,9 @@ const Player = (() => {
   }
 
   function seek(ms) {
+    const before = now;
     now = clamp(ms, FROM, TO);
+    begun ||= now !== before;
     if (works) video.currentTime = now / 1000;
     update();
   }
@@ -123,6 +128,8 @@ const Player = (() => {
     video.addEventListener('ended', pause);
     video.addEventListener('pause', () => playing && works && !video.ended && pause());
     video.addEventListener('play', () => !playing && play());
+    if (Poster.first) video.poster = source(Poster.first);
+    Poster.find().then((found) => ((poster = found), show()), () => {}); // A picture that cannot be drawn is none to open with.
     if (DATA.href) video.src = DATA.href;
     else unusable();
   }

@@ -1,5 +1,6 @@
 // The transcript: every word seeks, the current one is marked, and the panel follows while nobody scrolls it.
 const Transcript = (() => {
+  const FEW = 15;
   const panel = $('transcript');
   const words = [];
   const elements = [];
@@ -81,6 +82,7 @@ const Transcript = (() => {
   return {
     start() {
       for (const made of blocks()) panel.append(block(made));
+      panel.classList.toggle('few', panel.childElementCount <= FEW); // Their height is known from the beginning: it is the panel's.
       if (!FOUND.transcript.length) nothing();
       const gaps = LOST.get('speech')?.gaps || [];
       if (gaps.length) panel.prepend(make('p', { class: 'none' }, `Not transcribed: ${gaps.map(([s, e]) => `${clock(s)}–${clock(e)}`).join(', ')}.`));
