@@ -14,9 +14,9 @@ from functions.report.items import ObjectTrack, TextTrack
 from functions.report.values import Evidence, Span, Value
 
 TEXT_SCORE = 0.95
-"""Of the words of texts that were read with less, three in ten are wrong."""
+"""Of the words of texts that were read with less, one in four is wrong."""
 OBJECT_SCORE = 0.5
-"""The mean score of a track's detections; of tracks with less, one in four is of another thing than it is taken for."""
+"""The mean score of a track's detections; of tracks with less, one in five is of another thing than it is taken for."""
 
 
 class ClearPhrase(Value):
