@@ -39,16 +39,17 @@ def track(audio: AudioStream, model: Model) -> Track:
     state = np.zeros((2, 1, 128), dtype=np.float32)
     rate = np.array(AUDIO_RATE, dtype=np.int64)
     heard = np.zeros((1, CONTEXT + BLOCK), dtype=np.float32)
-    speech: list[float] = []
-    power: list[float] = []
-    for block in _blocks(audio):
+    count = -(-(audio.end_ms - audio.start_ms) * AUDIO_RATE // 1000 // BLOCK) + 1
+    speech, power = np.empty(count, dtype=np.float32), np.empty(count, dtype=np.float32)
+    number = 0
+    for number, block in enumerate(_blocks(audio), start=1):
         heard[0, :CONTEXT] = heard[0, BLOCK:]
         heard[0, CONTEXT:] = block
         made = model.run({"input": heard, "state": state, "sr": rate})
         state = made["stateN"]
-        speech.append(float(made["output"][0, 0]))
-        power.append(float(np.mean(np.square(block))))
-    return Track(audio.start_ms, audio.end_ms, np.array(speech, "float32"), np.array(power, "float32"))
+        speech[number - 1] = made["output"][0, 0]
+        power[number - 1] = np.mean(np.square(block))
+    return Track(audio.start_ms, audio.end_ms, speech[:number], power[:number])
 
 
 def _blocks(audio: AudioStream) -> Iterator[np.ndarray]:
