@@ -2,8 +2,8 @@
 
     python tests/bench/reads.py [MINUTES]
 
-The reel is looped (10 minutes by default) in each container without encoding it again, and read through Kadr's own functions from a file
-that counts. DESIGN's budget: all chunks together read the source at most 1.2 times. Prints a table in Markdown.
+The reel is looped (10 minutes by default) in each container without encoding it again, and read through Kadr's own functions from a
+file that counts. DESIGN's budget: all chunks together read the source at most 1.2 times. Prints a table in Markdown.
 """
 
 from __future__ import annotations
