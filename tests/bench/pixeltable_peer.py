@@ -10,8 +10,10 @@ highest sum of proportional set sizes (PSS) of its processes, Pixeltable's Postg
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -58,7 +60,10 @@ def main() -> None:
     theirs = [str(python), str(ROOT / "tests/bench/peer/table.py"), str(video)]
     behind = os.pathsep.join([str(ROOT), *(p for p in sys.path if p.endswith("site-packages"))])
     own = {**weights, "PIXELTABLE_HOME": str(home / "pixeltable"), "KADR_PEER_PATH": behind}
-    rows["Pixeltable"] = measured(theirs, own, ("postgres",))
+    try:
+        rows["Pixeltable"] = measured(theirs, own, ("postgres",))
+    finally:
+        _stop_server(home / "pixeltable/pgdata/postmaster.pid")
     print("| what | seconds | peak MB (PSS) |\n|---|---:|---:|")
     for name, (seconds, peak) in rows.items():
         print(f"| {name} | {seconds:.1f} | {peak:.0f} |")
@@ -87,6 +92,13 @@ def measured(command: Sequence[str], own: Mapping[str, str], also: Sequence[str]
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
     return time.perf_counter() - began, peak
+
+
+def _stop_server(told: Path) -> None:
+    """End the database that Pixeltable leaves running, by the id that it wrote."""
+    if told.is_file():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(told.read_text().split("\n", 1)[0]), signal.SIGINT)
 
 
 def _memory_mb(pid: int, before: set[int], also: Sequence[str]) -> Iterator[float]:
