@@ -28,13 +28,14 @@ MAX_THREADS = 4
 MODELS_MALLOC = {
     "glibc.malloc.hugetlb": 1,
     "glibc.malloc.arena_max": 1,
-    "glibc.malloc.mmap_threshold": 32 << 20,
+    "glibc.malloc.mmap_threshold": 8 << 20,
     "glibc.malloc.trim_threshold": 256 << 20,
 }
-"""How glibc serves a process of models, which asks for hundreds of megabytes a picture: in huge pages, and kept until a task ends.
+"""How glibc serves a process of models, which asks for hundreds of megabytes a picture: in huge pages, kept until a task ends.
 
-Others ignore it. On the reel with `standard` the process holds 0.77 GB at most, for 1.13 GB with ONNX Runtime's own arena; CPU time is
-51.9 and 53.5 s for 50.3 and 50.0 s."""
+What is larger than 8 MB is mapped and unmapped each time: with 32 MB the heap keeps gaps that later tasks do not fit into, and how many
+is chance. On the reel with `standard` the process holds 0.73 GB at most (0.74 and 0.82 with 32 MB), for 1.13 GB with ONNX Runtime's own
+arena; CPU time is 55.0 s for 54.5 s. Other C libraries ignore it."""
 ROOT = Path(__file__).parents[1]
 
 

@@ -21,4 +21,4 @@ def test_a_persons_own_tunables_count_and_kadrs_others_too(monkeypatch: pytest.M
         [LOADER, "--list-tunables"], env=told, capture_output=True, text=True, check=True
     ).stdout
     assert "glibc.malloc.arena_max: 0x4 " in listed
-    assert "glibc.malloc.mmap_threshold: 0x2000000 " in listed
+    assert "glibc.malloc.mmap_threshold: 0x800000 " in listed
