@@ -65,7 +65,7 @@ $(VENV)/fuzz: | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --target $@ 'atheris>=3,<4'
 
 lock: $(READY) ## resolve requirements.lock anew from pyproject.toml (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --group dev --override overrides.txt \
+	uv pip compile --universal --python-version 3.11 --generate-hashes --group dev --all-extras --override overrides.txt \
 	  --no-header --quiet pyproject.toml -o requirements.lock
 
 reel: $(READY) ## build samples/reel.mp4 anew from its sources
