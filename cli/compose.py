@@ -33,9 +33,9 @@ MODELS_MALLOC = {
 }
 """How glibc serves a process of models, which asks for hundreds of megabytes a picture: in huge pages, kept until a task ends.
 
-What is larger than 8 MB is mapped and unmapped each time: with 32 MB the heap keeps gaps that later tasks do not fit into, and how many
-is chance. On the reel with `standard` the process holds 0.73 GB at most (0.74 and 0.82 with 32 MB), for 1.13 GB with ONNX Runtime's own
-arena; CPU time is 55.0 s for 54.5 s. Other C libraries ignore it."""
+What is larger than 8 MB is mapped and unmapped each time: with 32 MB the heap keeps gaps that later tasks do not fit into, and
+how many is chance. On the reel with `standard` the process holds 0.73 GB at most (0.74 and 0.82 with 32 MB), for 1.13 GB with
+ONNX Runtime's own arena; CPU time is 55.0 s for 54.5 s. Other C libraries ignore it."""
 ROOT = Path(__file__).parents[1]
 
 

@@ -1,4 +1,8 @@
-"""The child processes of `kadr analyze`: ``python -m cli.worker media|models STORE THREADS TASKS FD``."""
+"""The child processes that run components: ``python -m cli.worker media|models STORE THREADS TASKS FD [RELAY]``.
+
+Of `kadr analyze` STORE is the local store's folder. Of a function of the service it is a folder for files on their way, and RELAY the
+socket over which the parent answers calls to the store: the process itself reaches no network.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,7 @@ from kadr.pipeline.runner import Shell
 from kadr.settings import Settings
 from kadr.storage.claims import FileClaims
 from kadr.storage.files import FileStore
+from kadr.storage.relay import RelayStore
 
 _PR_SET_PDEATHSIG = 1
 CPU_S = 7 * 24 * 3600
@@ -29,17 +34,19 @@ FILE_MB = 64 * 1024
 def main() -> None:
     """Serve tasks on the socket FD until the coordinator hangs up."""
     role, store = sys.argv[1], Path(sys.argv[2])
-    threads, tasks, handle = map(int, sys.argv[3:6])
+    threads, tasks, handle, *relay = map(int, sys.argv[3:])
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     settings = Settings()
-    set_scratch(FileStore(store).scratch())
+    far = RelayStore(Connection(relay[0]), store) if relay else None
+    set_scratch(store if far else FileStore(store).scratch())
     missing = _confine(settings) if role == "media" else []
     shell = Shell(
-        store=FileStore(store),
-        claims=FileClaims(store / "claims"),
+        store=far or FileStore(store),
+        claims=far or FileClaims(store / "claims"),
         models=_no_models if role == "media" else _models(settings, threads),
         device=f"cpu:{threads}",
+        ranged=far,
     )
     notes = [f"the process that opens videos is not fully confined here: {what}" for what in missing]
     serve(Connection(handle), shell, tasks, render, notes)

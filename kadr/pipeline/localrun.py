@@ -9,7 +9,7 @@ from kadr.contracts.manifest import Manifest
 from kadr.contracts.run import Request
 from kadr.pipeline.admission import Admitted
 from kadr.pipeline.epochs import Stored
-from kadr.pipeline.spec import SourceRef, TaskSpec
+from kadr.pipeline.spec import AnySource, TaskSpec
 from kadr.pipeline.state import Memo, RunState
 
 
@@ -18,7 +18,7 @@ class LocalRun:
     """A run under way in this process."""
 
     request: Request
-    source: SourceRef
+    source: AnySource
     refresh: bool
     video_href: str = ""
     wants_report: bool = True

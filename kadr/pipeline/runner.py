@@ -7,11 +7,13 @@ writes the record. What a component raises leaves here as it is: the caller deci
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,8 @@ import numpy as np
 
 from kadr.contracts.artifact import Artifact, ArtifactSpec
 from kadr.contracts.component import Audio, Component, Each, Frames, Part, Read, Source
-from kadr.contracts.errors import InvalidArtifact, VersionMismatch, VideoChanged
+from kadr.contracts.errors import InvalidArtifact, StoreFailure, VersionMismatch, VideoChanged
+from kadr.contracts.media import SourceFile
 from kadr.contracts.model import Models
 from kadr.contracts.run import Record
 from kadr.media.audio import PcmStream
@@ -29,9 +32,10 @@ from kadr.pipeline import catalogue
 from kadr.pipeline.merging import concatenate
 from kadr.pipeline.progress import Progress, watched_audio, watched_frames
 from kadr.pipeline.recording import lookup, record_cached, write_record
-from kadr.pipeline.spec import SourceRef, TaskSpec
+from kadr.pipeline.spec import AnySource, SourceRef, TaskSpec
 from kadr.pipeline.state import Input
 from kadr.storage.claims import Claims
+from kadr.storage.ranged import Ranged, RangedSource
 from kadr.storage.results import ResultId, find_result, read_result, write_result
 from kadr.storage.store import ObjectStore
 
@@ -44,6 +48,8 @@ class Shell:
     claims: Claims
     models: Callable[[Sequence[str]], Models]
     device: str
+    ranged: Ranged | None = None
+    """Reads videos that lie in a bucket; a shell that works on local files has none."""
 
 
 class Busy(Exception):
@@ -75,7 +81,7 @@ def _compute(shell: Shell, spec: TaskSpec, progress: Progress) -> Record:
     made = _make(shell, component, spec, missing, progress) if missing else {}
     if any(isinstance(read, Source) for read in component.reads):
         open_source(
-            spec.source
+            shell, spec.source
         )  # what was read must still be what the run began with: nothing is kept otherwise
     drift: list[str] = []
     for wanted in spec.wanted:
@@ -182,7 +188,7 @@ def _read(shell: Shell, spec: TaskSpec, i: Input) -> Artifact:
 
 def _load(shell: Shell, spec: TaskSpec, read: Read, i: Input, progress: Progress) -> Any:
     if isinstance(read, Source):
-        return open_source(spec.source)
+        return open_source(shell, spec.source)
     if i.digest is None:
         return None
     artifact = _read(shell, spec, i)
@@ -202,8 +208,17 @@ def _span_of(pcm: Artifact, spec: TaskSpec) -> tuple[int, int]:
     return start, start + int(np.ceil(len(pcm["samples"]) * 1000 / rate))
 
 
-def open_source(ref: SourceRef) -> FileSource:
-    """The user's file, if it still is the one the run began with. Raises VideoChanged."""
+def open_source(shell: Shell, ref: AnySource) -> SourceFile:
+    """The video, if it still is the one the run began with. Raises VideoChanged; reading a bucket's may raise it later."""
+    if isinstance(ref, SourceRef):
+        return _file(ref)
+    if shell.ranged is None:
+        raise StoreFailure(f"{ref.name} lies in a bucket, which this process cannot reach")
+    what = json.dumps(asdict(ref), sort_keys=True)
+    return RangedSource(ref.size, partial(shell.ranged.read_range, what))
+
+
+def _file(ref: SourceRef) -> FileSource:
     try:
         found = os.stat(ref.path)
     except OSError as error:

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
+from kadr.contracts.errors import InvalidObject
+from kadr.contracts.faults import first_fault
 from kadr.contracts.media import ChunkSpan
 from kadr.contracts.run import Record, Request
 from kadr.pipeline.state import Input, RunState, Task, Wanted
@@ -18,6 +22,23 @@ class SourceRef:
     path: str
     size: int
     mtime_us: int
+
+
+@dataclass(frozen=True)
+class ObjectRef:
+    """A video in a bucket, read where it lies: pinned by its ETag, and by its version where the bucket keeps versions.
+
+    ``bucket`` is empty for Kadr's own.
+    """
+
+    name: str
+    size: int
+    etag: str
+    bucket: str = ""
+    version: str = ""
+
+
+AnySource = SourceRef | ObjectRef
 
 
 @dataclass(frozen=True)
@@ -37,7 +58,7 @@ class TaskSpec:
     gaps: tuple[tuple[int, int], ...]
     params: Mapping[str, Any]
     models: tuple[str, ...]
-    source: SourceRef
+    source: AnySource
     refresh: bool = False
     remakes: Record | None = None
     """The record whose results' payload is gone and is to be made again."""
@@ -49,7 +70,7 @@ class TaskSpec:
         return {"task": self.task, "component": self.component, "chunk": chunk, "merge": self.merge}
 
 
-def spec_of(request: Request, state: RunState, task: Task, source: SourceRef, refresh: bool) -> TaskSpec:
+def spec_of(request: Request, state: RunState, task: Task, source: AnySource, refresh: bool) -> TaskSpec:
     """The spec of a task that is ready in ``state``."""
     node = state.graph.node(task.component)
     assert task.key is not None
@@ -74,3 +95,20 @@ def spec_of(request: Request, state: RunState, task: Task, source: SourceRef, re
         source=source,
         refresh=refresh,
     )
+
+
+_SPEC: TypeAdapter[TaskSpec] = TypeAdapter(TaskSpec)
+
+
+def spec_to_json(spec: TaskSpec) -> dict[str, Any]:
+    """``spec`` as it travels in events."""
+    plain: dict[str, Any] = _SPEC.dump_python(spec, mode="json")
+    return plain
+
+
+def spec_from_json(plain: object) -> TaskSpec:
+    """The spec that :func:`spec_to_json` made. Raises InvalidObject naming what is wrong."""
+    try:
+        return _SPEC.validate_python(plain)
+    except ValidationError as error:
+        raise InvalidObject(f"not a task: {first_fault(error)}") from error

@@ -43,6 +43,8 @@ class Host:
     on_note: Callable[[str], None] = lambda _: None
     environment: Mapping[str, str] = field(default_factory=dict)
     """Added to what the process inherits."""
+    relay: Callable[[Connection], None] | None = None
+    """Answers the process's calls to the store, over a socket of its own, where it may not reach the store itself."""
     process: subprocess.Popen[bytes] | None = None
     connection: Connection | None = None
     said: IO[bytes] | None = None
@@ -61,19 +63,25 @@ class Host:
             self.connection.send(Begin(ticket, work))
 
     def _start(self) -> None:
-        ours, theirs = socket.socketpair()
+        pairs = [socket.socketpair() for _ in range(1 if self.relay is None else 2)]
+        handles = [theirs.fileno() for _, theirs in pairs]
         self.said = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self.process = subprocess.Popen(
-            [*self.command, str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
+            [*self.command, *map(str, handles)],
+            pass_fds=handles,
             stdin=subprocess.DEVNULL,
             stdout=self.said,
             stderr=self.said,
             start_new_session=True,
             env={**os.environ, **self.environment},
         )
-        theirs.close()
-        self.connection = Connection(ours.detach())
+        ours = []
+        for near, far in pairs:
+            far.close()
+            ours.append(Connection(near.detach()))
+        self.connection = ours[0]
+        if self.relay is not None:
+            self.relay(ours[1])
 
     def read(self) -> Iterator[tuple[Flight, Finished | Advanced]]:
         """What the host has said since; its death is a failure of each thing it had in hand."""

@@ -76,8 +76,12 @@ def all_results_prefix(owner: str) -> str:
     return f"results/{owner}/"
 
 
+def video_results_prefix(owner: str, video_id: str) -> str:
+    return f"{all_results_prefix(owner)}{video_id}/"
+
+
 def results_prefix(owner: str, video_id: str, component: str, key: str | None = None) -> str:
-    base = f"{all_results_prefix(owner)}{video_id}/{component}/"
+    base = f"{video_results_prefix(owner, video_id)}{component}/"
     return f"{base}{key}/" if key else base
 
 
