@@ -51,6 +51,13 @@ class StoreFailure(KadrError):
     retryable = True
 
 
+class StoreRefused(StoreFailure):
+    """The object store refused what was asked, and will again: its address, bucket or credentials are wrong."""
+
+    status = 502
+    retryable = False
+
+
 class NoSpaceLeft(StoreFailure):
     """There is no space left in the store: free some, then run the same command to resume (or set KADR_HOME elsewhere)."""
 

@@ -121,6 +121,12 @@ class Request(_Stored):
     """Compute everything again, whatever is stored."""
     captions_file: CaptionsFile | None = None
     """It is told, so a run answers no question that names another; results depend on its text alone."""
+    priority: int = 5
+    """0 to 9: of two ready tasks the one of higher priority goes first. What comes out does not depend on it."""
+    callback_url: str | None = None
+    """Told when the run ends."""
+    meta: dict[str, Any] = {}
+    """What the asker wants to find again; nothing here reads it."""
 
 
 class RecordResult(_Stored):

@@ -9,7 +9,7 @@ from kadr.contracts.manifest import Manifest
 from kadr.contracts.run import Request
 from kadr.pipeline.admission import Admitted
 from kadr.pipeline.epochs import Stored
-from kadr.pipeline.spec import AnySource, TaskSpec
+from kadr.pipeline.spec import AnySource, ObjectRef, TaskSpec
 from kadr.pipeline.state import Memo, RunState
 
 
@@ -53,6 +53,11 @@ class LocalRun:
     @classmethod
     def of(cls, admitted: Admitted, video_href: str, wants_report: bool = True, title: str = "") -> LocalRun:
         return cls(admitted.request, admitted.source, admitted.refresh, video_href, wants_report, title)
+
+    @classmethod
+    def waiting(cls, request: Request) -> LocalRun:
+        """A run whose bytes are not known yet."""
+        return cls(request, ObjectRef("", 0, ""), request.refresh)
 
     @property
     def finished(self) -> bool:

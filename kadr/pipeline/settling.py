@@ -91,6 +91,8 @@ class Settling:
 
     def _look(self, run: LocalRun, state: RunState, task: Task) -> None:
         if task.component == ACQUIRE:
+            if run.request.video_id is None:
+                return  # somebody has to fetch and hash the bytes first
             record = record_acquired(self.store, run.request, state.epoch)
             run.objects[layout.record_ok(state.epoch, record.task, record.key, record.digest)] = record
             run.dirty = True

@@ -24,7 +24,11 @@ _RESULT = re.compile(
 _OF_RUN = re.compile(
     r"^(?:(?:state|runs)/[^/]+/(?P<run>[^/.][^/]*)/.+|videos/[^/]+/[^/]+/runs/(?P<marked>[^/.][^/]*))$"
 )
-_ALIAS = re.compile(r"^aliases/[^/]+/[^/]+/(?P<video_id>[0-9a-f]{64})\.json$")
+_ALIAS = re.compile(r"^aliases/(?P<owner>[^/]+)/(?P<source>[^/]+)/(?P<video_id>[0-9a-f]{64})\.json$")
+_VIDEO = re.compile(r"^videos/(?P<owner>[^/]+)/(?P<video_id>[0-9a-f]{64})/source(?:\.ref\.json)?$")
+_OF_STATE = re.compile(r"^state/(?P<owner>[^/]+)/(?P<run_id>[^/.][^/]*)/(?P<rest>.+)$")
+ALL_STATE, ALL_VIDEOS, ALL_ALIASES = "state/", "videos/", "aliases/"
+"""Of all owners."""
 
 
 def videos_prefix(owner: str) -> str:
@@ -40,10 +44,21 @@ def video_reference(owner: str, video_id: str) -> str:
     return f"{video_prefix(owner, video_id)}source.ref.json"
 
 
+def video_source(owner: str, video_id: str) -> str:
+    """The bytes themselves, in Kadr's own bucket."""
+    return f"{video_prefix(owner, video_id)}source"
+
+
 def video_id_of_reference(name: str) -> str | None:
     """The video id in the name of a :func:`video_reference`; None for other objects of videos."""
     parts = name.split("/")
     return parts[2] if len(parts) == 4 and parts[3] == "source.ref.json" else None
+
+
+def video_of(name: str) -> tuple[str, str] | None:
+    """(owner, video id) of an object that holds a video's bytes or says where they lie; None for other names."""
+    found = _VIDEO.match(name)
+    return found and (found["owner"], found["video_id"])
 
 
 def run_marker(owner: str, video_id: str, run_id: str) -> str:
@@ -70,6 +85,12 @@ def video_id_of(alias: str) -> str | None:
     """The video id in the name of an alias; None for other names."""
     found = _ALIAS.match(alias)
     return found and found["video_id"]
+
+
+def alias_of(name: str) -> tuple[str, str, str] | None:
+    """(owner, the source's hash, video id) of an alias; None for other names."""
+    found = _ALIAS.match(name)
+    return found and (found["owner"], found["source"], found["video_id"])
 
 
 def all_results_prefix(owner: str) -> str:
@@ -108,6 +129,12 @@ def state_prefix(owner: str, run_id: str) -> str:
     return f"{requests_prefix(owner, run_id)}/"
 
 
+def state_of(name: str) -> tuple[str, str, str] | None:
+    """(owner, run id, name below the run's state prefix) of an object of a run's state; None for other names."""
+    found = _OF_STATE.match(name)
+    return found and (found["owner"], found["run_id"], found["rest"])
+
+
 def request(owner: str, run_id: str) -> str:
     return f"{state_prefix(owner, run_id)}request.json"
 
@@ -119,6 +146,12 @@ def record_ok(epoch: int, task: str, key: str, digest: str) -> str:
 
 def record_failed(epoch: int, task: str, key: str) -> str:
     return f"{epoch}/{task}.{key[:SHORT]}.failed.json"
+
+
+def parse_run(name: str) -> tuple[str, str, str] | None:
+    """(owner, run id, name below the run's state prefix) of an object of ``state/``; None for other names."""
+    parts = name.split("/", 3)
+    return (parts[1], parts[2], parts[3]) if len(parts) == 4 and parts[0] == "state" and all(parts) else None
 
 
 def retry(epoch: int) -> str:

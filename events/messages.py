@@ -1,0 +1,51 @@
+"""What stands in the queue: a task that is ready, with the run's own fields that every message carries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kadr.contracts.keys import sha256_json
+from kadr.contracts.run import ACQUIRE, NO_KEY, Request
+from kadr.pipeline.messages import RenderSpec
+from kadr.pipeline.spec import TaskSpec, spec_to_json
+
+RENDER = "render"
+"""The name that a run's rendering has among its tasks."""
+
+
+def run_fields(request: Request, video_id: str | None) -> dict[str, Any]:
+    """The fields that every message names its run by."""
+    return {
+        "run_id": request.run_id,
+        "video_id": video_id,
+        "platform_id": request.platform_id,
+        "config_hash": request.config_hash,
+        "sampling_policy_version": request.sampling_policy_version,
+        "dataprocessor_version": request.dataprocessor_version,
+        "video_source": request.source,
+        "user_id": request.owner,
+    }
+
+
+def task_body(request: Request, spec: TaskSpec) -> dict[str, Any]:
+    return {**run_fields(request, spec.video_id), "task": spec_to_json(spec)}
+
+
+def acquire_body(request: Request, epoch: int) -> dict[str, Any]:
+    return {**run_fields(request, None), "acquire": {"epoch": epoch}}
+
+
+def render_body(request: Request, video_id: str | None, spec: RenderSpec) -> dict[str, Any]:
+    plain = {name: getattr(spec, name) for name in RenderSpec.__dataclass_fields__}
+    return {**run_fields(request, video_id), "render": plain}
+
+
+def event_id(body: Mapping[str, Any], task: str, key: str, epoch: int) -> str:
+    """Derived, so that a repeat is recognised."""
+    return sha256_json([body["user_id"], body["run_id"], epoch, task, key])
+
+
+def acquire_task() -> tuple[str, str]:
+    """Name and key of the task that binds a run to its bytes."""
+    return ACQUIRE, NO_KEY

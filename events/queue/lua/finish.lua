@@ -1,0 +1,20 @@
+-- ARGV: consumer, then entry, delivery and message id of each. Returns 1 where it was finished, 0 where it is another's.
+local consumer, told, done = ARGV[1], {}, {}
+ensure_group()
+for i = 2, #ARGV, 3 do
+  local entry, delivery, mid = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  if is_mine(consumer, entry, delivery) then
+    done[#done + 1] = entry
+    if redis.call('HGET', MESSAGE .. mid, 'place') == entry then forget(mid) end
+    told[#told + 1] = 1
+  else
+    told[#told + 1] = 0
+  end
+end
+if #done > 0 then
+  redis.call('XACK', STREAM, GROUP, unpack(done))
+  redis.call('XDEL', STREAM, unpack(done))
+  redis.call('HINCRBY', COUNTS, 'finished', #done)
+  ring()
+end
+return told

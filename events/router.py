@@ -1,0 +1,267 @@
+"""The router: a record was written, so who reads it? Hits are recorded at once, what has to be computed is readied.
+
+Hints name objects of ``state/``; one may come twice, late, or never. Everything that is decided here follows from the objects of
+the run, so any number of routers may decide it, and any of them may be killed: the reconciler asks again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from events.messages import RENDER, acquire_body, render_body, task_body
+from kadr.contracts.errors import InvalidObject, ObjectMissing
+from kadr.contracts.manifest import Manifest
+from kadr.contracts.run import ACQUIRE, NO_KEY, Failure, Record, Request, TaskState
+from kadr.pipeline.admission import read_request
+from kadr.pipeline.catalogue import Catalogue
+from kadr.pipeline.closing import close, manifest_of
+from kadr.pipeline.epochs import parse
+from kadr.pipeline.failing import makers_of_lost
+from kadr.pipeline.localrun import LocalRun
+from kadr.pipeline.messages import RenderSpec
+from kadr.pipeline.settling import Settling
+from kadr.pipeline.spec import AnySource, TaskSpec, spec_of
+from kadr.pipeline.state import RunState
+from kadr.storage import layout
+from kadr.storage.claims import Claims
+from kadr.storage.store import ObjectStore
+
+REMEMBERED = 500
+"""Runs that one router keeps the view of."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A task for the queue."""
+
+    function: str
+    owner: str
+    run_id: str
+    epoch: int
+    task: str
+    key: str
+    body: dict[str, Any] = field(repr=False)
+    cost: float = 1.0
+    priority: int = 5
+
+
+class Readies(Protocol):
+    """The queue, as the router needs it."""
+
+    def ready(self, message: Ready) -> bool:
+        """Put ``message`` where its function finds it, unless its mark says that it was; whether it was new."""
+        ...
+
+    def rearm(self, message: Ready) -> None:
+        """Put ``message`` there whatever its mark says."""
+        ...
+
+
+Sources = Callable[[Request, str], AnySource]
+"""(request, video id) to where the bytes lie. Raises ObjectMissing."""
+Closed = Callable[[Request, Manifest], None]
+
+
+@dataclass
+class _View:
+    run: LocalRun
+    sourced: bool = False
+    rendered: bool = False
+    closed: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Router:
+    """Moves runs on. Safe for several threads; each run is moved by one at a time."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        claims: Claims,
+        catalogue: Catalogue,
+        queue: Readies,
+        sources: Sources,
+        on_event: Callable[[dict[str, Any]], None] = lambda _: None,
+        on_closed: Closed = lambda request, manifest: None,
+    ) -> None:
+        self.store = store
+        self.claims = claims
+        self.catalogue = catalogue
+        self.queue = queue
+        self.sources = sources
+        self.on_event = on_event
+        self.on_closed = on_closed
+        self.settling = Settling(store, self._tell)
+        self._views: OrderedDict[tuple[str, str], _View] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def told(self, names: Iterable[str]) -> None:
+        """Objects of ``state/`` were written: move their runs on. Names that mean nothing are passed over."""
+        by_run: dict[tuple[str, str], list[str]] = {}
+        for name in names:
+            if (found := layout.parse_run(name)) is not None:
+                by_run.setdefault(found[:2], []).append(found[2])
+        for (owner, run_id), below in by_run.items():
+            self.move(owner, run_id, below)
+
+    def move(self, owner: str, run_id: str, names: Iterable[str] = (), anew: bool = False) -> RunState | None:
+        """Bring a run as far as it goes without computing; ``anew`` trusts nothing remembered. None if there is no such run."""
+        view = self._view(owner, run_id)
+        if view is None:
+            return None
+        with view.lock:
+            if anew:
+                view.run.distrusted, view.closed, view.rendered = True, False, False
+                view.run.flying.clear()
+            for name in names:
+                self._learn(view.run, name)
+            return self._advance(view)
+
+    def lost(self, spec: TaskSpec) -> bool:
+        """Inputs of ``spec`` cannot be read: have their makers make them again, then ``spec``. False if nothing is lost."""
+        view = self._view(spec.owner, spec.run_id)
+        if view is None:
+            return False
+        with view.lock:
+            run = view.run
+            state = self._settled(view)
+            task = state.tasks.get(spec.task)
+            if task is None or task.key != spec.key or task.state is not TaskState.READY:
+                return False
+            makers = makers_of_lost(self.store, state, spec)
+            run.missed[spec.task] = spec
+            run.flying.discard(spec.task)
+            run.rearmed[spec.task] = {maker.name for maker in makers}
+            for maker in makers:
+                again = replace(spec_of(run.request, state, maker, run.source, True), remakes=maker.record)
+                run.missed[maker.name] = again
+                self._enqueue(run, again, anyway=True)
+            return bool(makers)
+
+    # -- one run -----------------------------------------------------------------------------------------------------
+
+    def _view(self, owner: str, run_id: str) -> _View | None:
+        with self._lock:
+            if (view := self._views.get((owner, run_id))) is not None:
+                self._views.move_to_end((owner, run_id))
+                return view
+        try:
+            request = read_request(self.store, owner, run_id)
+        except (ObjectMissing, InvalidObject):
+            return None  # without request.json there is no run
+        with self._lock:
+            view = self._views.setdefault((owner, run_id), _View(LocalRun.waiting(request)))
+            while len(self._views) > REMEMBERED:
+                self._views.popitem(last=False)
+            return view
+
+    def _learn(self, run: LocalRun, name: str) -> None:
+        """The object ``name`` below the run's state prefix was written."""
+        if name in run.objects or not run.scanned or layout.parse_state(name) is None:
+            return
+        try:
+            found = parse(
+                name, self.store.get(layout.state_prefix(run.request.owner, run.request.run_id) + name)
+            )
+        except (ObjectMissing, InvalidObject):
+            return
+        if found is None:
+            return
+        run.objects[name] = found
+        run.dirty = True
+        if isinstance(found, Record | Failure):
+            run.flying.discard(found.task)
+            run.missed.pop(found.task, None)
+            for makers in run.rearmed.values():
+                makers.discard(found.task)
+
+    def _advance(self, view: _View) -> RunState:
+        state = self._settled(view)
+        run = view.run
+        if state.closed is None and state.closable:
+            run.manifest = close(self.store, self.claims, run.request, state.epoch)
+            run.distrusted = True
+            if run.manifest is not None:
+                state = self._settled(view)
+        if state.closed is not None:
+            self._finish(view, state)
+        else:
+            self._ready(view, state)
+        return state
+
+    def _settled(self, view: _View) -> RunState:
+        state = self.settling.settle(view.run)
+        if not view.sourced and state.video_id is not None:
+            view.run.source = self.sources(view.run.request, state.video_id)
+            view.sourced = True
+            view.run.missed.clear()  # those named a source that was not known yet
+            view.run.dirty = True
+            state = self.settling.settle(view.run)
+        return state
+
+    def _ready(self, view: _View, state: RunState) -> None:
+        run = view.run
+        acquire = state.tasks[ACQUIRE]
+        if acquire.state is TaskState.READY and ACQUIRE not in run.flying:
+            run.flying.add(ACQUIRE)
+            body = acquire_body(run.request, state.epoch)
+            request = run.request
+            self.queue.ready(
+                Ready(ACQUIRE, request.owner, request.run_id, state.epoch, ACQUIRE, NO_KEY, body)
+            )
+        if not view.sourced:
+            return
+        for spec in list(run.missed.values()):
+            if spec.task not in run.flying and not run.rearmed.get(spec.task):
+                again = spec.task in run.rearmed
+                run.rearmed.pop(spec.task, None)
+                self._enqueue(run, spec, anyway=again)
+
+    def _enqueue(self, run: LocalRun, spec: TaskSpec, anyway: bool) -> None:
+        run.flying.add(spec.task)
+        resources = self.catalogue.components[spec.component].resources
+        seconds = (
+            (spec.chunk.end_ms - spec.chunk.start_ms) if spec.chunk else (run.duration_ms or 60_000)
+        ) / 1000
+        message = Ready(
+            function=spec.component,
+            owner=spec.owner,
+            run_id=spec.run_id,
+            epoch=spec.epoch,
+            task=spec.task,
+            key=spec.key,
+            body=task_body(run.request, spec),
+            cost=max(0.001, seconds / 60 * resources.cost(spec.models)),
+            priority=run.request.priority,
+        )
+        if anyway:
+            self.queue.rearm(message)
+        else:
+            self.queue.ready(message)
+
+    def _finish(self, view: _View, state: RunState) -> None:
+        run = view.run
+        if run.manifest is None:
+            run.manifest = manifest_of(self.store, run.request, state)
+        if not view.closed:
+            view.closed = True
+            self.on_closed(run.request, run.manifest)
+        renderers = sorted(n for n, e in self.catalogue.components.items() if e.scope == "run")
+        if view.rendered or not renderers or state.video_id is None:
+            return
+        view.rendered = True
+        request, digest = run.request, run.manifest.digest
+        if self.store.exists(layout.report_file(request.owner, request.run_id, digest, "report.html")):
+            return
+        spec = RenderSpec(request.owner, request.run_id, digest, renderers[0], "")
+        body = render_body(request, state.video_id, spec)
+        self.queue.ready(
+            Ready(renderers[0], request.owner, request.run_id, state.epoch, RENDER, digest, body, 0.1)
+        )
+
+    def _tell(self, run: LocalRun, event: str, /, **fields: Any) -> None:
+        self.on_event({"event": event, "run_id": run.request.run_id, "owner": run.request.owner, **fields})
