@@ -1,0 +1,128 @@
+"""Keeping the index up beside the pipeline: it records runs as they go on, and catches up after the database was away."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+
+from index.database import Database, DatabaseAway
+from index.project import project, project_video
+from index.rebuild import Tally, rebuild
+from kadr.contracts.errors import KadrError, StoreFailure
+from kadr.pipeline.epochs import Objects
+from kadr.storage.store import ObjectStore
+
+log = logging.getLogger(__name__)
+REMEMBERED = 10_000
+"""Runs that are remembered while the database is away; with more, the whole bucket is looked through afterwards."""
+OPEN_RUNS = 64
+"""Open runs whose objects are kept, so that a new record costs one GET and not one for each record of the run."""
+Named = tuple[str, str]
+
+
+class Index:
+    """The index of one bucket. Its methods may be called by several threads; none of them fails because the database is away."""
+
+    def __init__(self, store: ObjectStore, database: Database, remembered: int = REMEMBERED) -> None:
+        self.store = store
+        self.database = database
+        self._most = remembered
+        self._behind: OrderedDict[Named, None] = OrderedDict()
+        self._missed = False
+        self._open: OrderedDict[Named, Objects] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def behind(self) -> int:
+        """How many runs are to be caught up with."""
+        return len(self._behind)
+
+    @property
+    def missed(self) -> bool:
+        """Whether there were too many to remember: catching up then looks through the whole bucket."""
+        return self._missed
+
+    def record(self, owner: str, run_id: str) -> bool:
+        """Bring a run's rows up to the bucket. False: the database or the store is away, and it is remembered.
+
+        A run that cannot be indexed (a damaged request) is told in the log and counts as done: `kadr index check` names it.
+        """
+        at = (owner, run_id)
+        try:
+            self._project(at)
+        except (DatabaseAway, StoreFailure) as error:
+            self._remember(at)
+            log.warning(
+                "run %s is not indexed yet: %s", run_id, error, extra={"run_id": run_id, "owner": owner}
+            )
+            return False
+        except KadrError as error:
+            log.error("run %s is not indexed: %s", run_id, error, extra={"run_id": run_id, "owner": owner})
+        with self._lock:
+            self._behind.pop(at, None)
+        return True
+
+    def _project(self, at: Named) -> None:
+        with self._lock:
+            known = self._open.get(at)
+        done = self.database.run(lambda connection: project(self.store, connection, *at, known))
+        with self._lock:
+            self._open.pop(at, None)
+            if done.objects is not None and not done.closed:
+                self._open[at] = done.objects
+                if len(self._open) > OPEN_RUNS:
+                    self._open.popitem(last=False)
+
+    def _remember(self, at: Named) -> None:
+        with self._lock:
+            self._behind[at] = None
+            if len(self._behind) > self._most:
+                self._behind.popitem(last=False)
+                self._missed = True
+
+    def record_video(self, owner: str, video_id: str) -> bool:
+        """The same for a video that no run looks at yet; if it cannot be recorded now, catching up looks through the bucket."""
+        try:
+            self.database.run(lambda connection: project_video(self.store, connection, owner, video_id))
+        except (DatabaseAway, StoreFailure) as error:
+            self._missed = True
+            log.warning("video %s is not indexed yet: %s", video_id, error, extra={"owner": owner})
+            return False
+        except KadrError as error:
+            log.error("video %s is not indexed: %s", video_id, error, extra={"owner": owner})
+        return True
+
+    def catch_up(self) -> int:
+        """Record what was missed while the database was away. Returns how many runs; stops at once when it is away still."""
+        with self._lock:
+            waiting = list(self._behind)
+        done = 0
+        for at in waiting:
+            if not self.record(*at):
+                return done
+            done += 1
+        if self._missed:
+            tally = self.look_through()
+            done += tally.written if tally is not None else 0
+        return done
+
+    def look_through(self) -> Tally | None:
+        """Compare the whole bucket with the index, and write what differs: at a process's start, and when too much was missed.
+
+        None: the database or the store is away; it is done when catching up.
+        """
+        self._missed = False  # before: what is missed from now on is missed anew
+        try:
+            return rebuild(self.store, self.database)
+        except (DatabaseAway, StoreFailure) as error:
+            self._missed = True
+            log.warning("the index is not caught up with: %s", error)
+            return None
+
+    def keep_up(self, stop: threading.Event, pause_s: float = 5.0) -> None:
+        """Catch up now and then until ``stop``: the body of a thread."""
+        self._missed = True  # what happened before this process started is not known
+        while not stop.is_set():
+            self.catch_up()
+            stop.wait(pause_s)

@@ -1,0 +1,10 @@
+DROP TABLE webhooks;
+DROP TABLE component_resource_requirements;
+DROP TABLE profile_model_mapping;
+DROP TABLE profile_components;
+DROP TABLE analysis_profiles;
+DROP TABLE artifacts;
+DROP TABLE run_components;
+DROP TABLE runs;
+DROP TABLE video_aliases;
+DROP TABLE videos;
