@@ -18,6 +18,7 @@ from kadr.contracts.artifact import ArraySpec, Artifact, ArtifactSpec
 from kadr.contracts.component import Chunk, Frames, Params, Part, Resources, Stage, component
 from kadr.contracts.media import ChunkSpan, FrameStream
 from kadr.contracts.model import Models
+from kadr.contracts.stretches import let_go
 
 _MS = ArraySpec(dtype="int64", dims=("N",), unit="ms")
 _HISTOGRAM = int(np.prod(BINS))
@@ -93,11 +94,17 @@ def merge_shots(parts: Sequence[Part], params: ShotsParams) -> Artifact:
     stories = [s for part in parts for s in _stored(part.artifact, "story")]
     length_ms = sum(p.chunk.end_ms - p.chunk.start_ms for p in parts)
     motion_ms, motion = motion_by_second(runs)
+    pictures = {
+        **_picture_arrays("keyframe", key_frames(shots, cuts, stored)),
+        **_picture_arrays("story", storyboard(stories, length_ms)),
+    }
+    for part in parts:  # what was copied of the chunks' pictures need not stay in memory a second time
+        let_go(part.artifact["keyframe_bytes"])
+        let_go(part.artifact["story_bytes"])
     return Artifact(
         {
             **_shot_arrays(shots, scenes_of(shots, cuts, stills)),
-            **_picture_arrays("keyframe", key_frames(shots, cuts, stored)),
-            **_picture_arrays("story", storyboard(stories, length_ms)),
+            **pictures,
             "motion_ms": motion_ms,
             "motion": motion,
         },
@@ -173,7 +180,7 @@ def _stored(artifact: Artifact, name: str) -> list[Stored]:
     times = artifact[f"{name}_ms"].tolist()
     sharp = artifact["keyframe_sharpness"].tolist() if name == "keyframe" else [0.0] * len(times)
     return [
-        Stored(t, s, data[a:b].tobytes())
+        Stored(t, s, data[a:b].data)
         for t, s, a, b in zip(times, sharp, offsets[:-1], offsets[1:], strict=True)
     ]
 

@@ -35,7 +35,7 @@ class Still:
 class Stored:
     t_ms: int
     sharpness: float
-    jpeg: bytes
+    jpeg: bytes | memoryview
 
 
 def survey(stills: FrameStream, chunk: ChunkSpan) -> tuple[list[Still], list[Stored]]:

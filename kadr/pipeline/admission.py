@@ -26,6 +26,7 @@ from kadr.contracts.profile import DATAPROCESSOR_VERSION, SAMPLING_POLICY_VERSIO
 from kadr.contracts.run import CaptionsFile, Graph, Request, Retry, RunStatus
 from kadr.pipeline.epochs import Objects, Stored, parse
 from kadr.pipeline.graph import same_work
+from kadr.pipeline.manifests import lost_records, put_back
 from kadr.pipeline.profiles import config_hash
 from kadr.pipeline.spec import SourceRef
 from kadr.pipeline.state import RunState, evaluate
@@ -111,6 +112,8 @@ def _hash(path: Path, size: int, progress: Callable[[float], None]) -> str:
 def admit(store: ObjectStore, asked: Asked, video_id: str, source: SourceRef) -> Admitted:
     """The run that is to answer ``asked``: found, reopened or opened."""
     found = find(store, asked, video_id, source)
+    if found is not None:
+        heal(store, found.request)
     if found is None:
         request = draft(asked, video_id, source)
         # The marker first: by it the run is found, and one without a request is swept.
@@ -230,8 +233,15 @@ def read_request(store: ObjectStore, owner: str, run_id: str) -> Request:
 def load_objects(store: ObjectStore, request: Request, known: Objects | None = None) -> dict[str, Stored]:
     """The run's objects by name below its state prefix; those in ``known`` are not read again.
 
-    A damaged object counts as absent: its task is looked up by key, or computed, again.
+    A damaged object counts as absent: its task is looked up by key, or computed, again. What a closed epoch lists and has lost
+    is taken from its manifest.
     """
+    found = found_objects(store, request, known)
+    return {**found, **lost_records(store, request, found)}
+
+
+def found_objects(store: ObjectStore, request: Request, known: Objects | None = None) -> dict[str, Stored]:
+    """The same, without what was lost."""
     prefix = layout.state_prefix(request.owner, request.run_id)
     found = dict(known or {})
     for full in store.list(prefix):
@@ -245,6 +255,13 @@ def load_objects(store: ObjectStore, request: Request, known: Objects | None = N
         if value is not None:
             found[name] = value
     return found
+
+
+def heal(store: ObjectStore, request: Request) -> int:
+    """Put back what the run's closed epochs list and have lost; how many objects."""
+    lost = lost_records(store, request, found_objects(store, request))
+    put_back(store, request, lost)
+    return len(lost)
 
 
 def _fresh(store: ObjectStore, request: Request, state: RunState, ttl_days: int | None) -> bool:

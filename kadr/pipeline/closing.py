@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from kadr import __version__
 from kadr.contracts.errors import InvalidObject, ObjectMissing
-from kadr.contracts.faults import first_fault
 from kadr.contracts.keys import jcs
 from kadr.contracts.manifest import ComponentSummary, Manifest, ModelUse, RecordEntry
 from kadr.contracts.run import Done, Node, Request, TaskState
 from kadr.pipeline.admission import load_objects
+from kadr.pipeline.manifests import read_manifest
 from kadr.pipeline.state import RunState, counted, evaluate, outcome
 from kadr.storage import layout
 from kadr.storage.claims import Claims
@@ -82,17 +79,6 @@ def manifest_of(store: ObjectStore, request: Request, state: RunState) -> Manife
         name = layout.manifest(request.owner, request.run_id, again.digest)
         store.put(name, jcs(again.model_dump(mode="json")))
         return again
-
-
-def read_manifest(store: ObjectStore, request: Request, digest: str) -> Manifest:
-    """A manifest by its digest. Raises ObjectMissing, InvalidObject."""
-    name = layout.manifest(request.owner, request.run_id, digest)
-    try:
-        return Manifest.named(json.loads(store.get(name)), digest)
-    except ValidationError as error:
-        raise InvalidObject(f"{name} is not a manifest: {first_fault(error)}") from error
-    except ValueError as error:
-        raise InvalidObject(f"{name} is not a manifest: {error}") from error
 
 
 def _summary(request: Request, state: RunState, node: Node) -> ComponentSummary:

@@ -15,10 +15,11 @@ from enum import StrEnum
 
 from kadr.contracts.artifact import Retention
 from kadr.contracts.errors import InvalidObject, ObjectMissing
-from kadr.contracts.run import Record, Request
+from kadr.contracts.run import Done, Record, Request
 from kadr.pipeline.admission import DAY_MS, read_request
 from kadr.pipeline.catalogue import Catalogue
 from kadr.pipeline.epochs import Epochs, Stored, parse
+from kadr.pipeline.manifests import lost_records
 from kadr.storage import layout
 from kadr.storage.newest import written
 from kadr.storage.results import ResultId, read_header
@@ -100,6 +101,8 @@ class _Survey:
     """By run, the objects of its state that were read: they do not change."""
     refers: dict[str, set[_At]] = field(default_factory=dict)
     """By run that stays, the results that its records name."""
+    readable: dict[str, dict[str, Done | None]] = field(default_factory=dict)
+    """By run: the objects that can be read, and what the marks of its closed epochs list."""
     referred: set[_At] = field(default_factory=set)
     """All of these."""
     at_work: set[_At] = field(default_factory=set)
@@ -180,14 +183,18 @@ class _Survey:
         if request.video_id:
             self.in_use.add(request.video_id)
         found = self.refers.setdefault(run_id, set())
-        prefix = layout.state_prefix(self.owner, run_id)
+        readable = self.readable.setdefault(run_id, {})
+        prefix = layout.state_prefix(request.owner, request.run_id)
         for name in names:
-            if name not in seen and isinstance(
-                layout.parse_state(name.removeprefix(prefix)), layout.RecordName
-            ):
-                body = self._read(prefix, name)
-                if isinstance(body, Record):
-                    found |= {(body.task.partition(".")[0], r.key, r.digest) for r in body.results}
+            if name in seen or (body := self._read(prefix, name)) is None:
+                continue
+            readable[name.removeprefix(prefix)] = body if isinstance(body, Done) else None
+            if isinstance(body, Record):
+                found |= _results(body)
+        # What was lost or damaged is still referred to, by the manifest that lists it.
+        for lost in lost_records(self.store, request, readable).values():
+            if isinstance(lost, Record):
+                found |= _results(lost)
         self.seen[run_id] = {*names}
         self.referred |= found
         if not self._closed(request, names) and self._age_ms(names) < GRACE_MS:
@@ -264,3 +271,7 @@ class _Survey:
         """Whether a run that stays has marked the video."""
         markers = self.store.list(layout.run_markers(self.owner, video_id))
         return any(layout.run_of(marker) not in {*self.dropped, None} for marker in markers)
+
+
+def _results(record: Record) -> set[_At]:
+    return {(record.task.partition(".")[0], r.key, r.digest) for r in record.results}

@@ -1,7 +1,7 @@
 """Whether two artifacts of one kind say the same, within the tolerance that their ArtifactSpec states.
 
 Shapes and integers must be equal; floats may be as far apart as the spec's ``tolerance`` (where it states none, its quantum);
-payloads must be equal but for floats that differ by at most PAYLOAD_TOLERANCE.
+payloads must have the same keys and values, but for floats, which may be as far apart as ``_allowed`` says.
 """
 
 from __future__ import annotations
@@ -13,8 +13,15 @@ import numpy as np
 
 from kadr.contracts.artifact import Artifact, ArtifactSpec
 
-PAYLOAD_TOLERANCE = 1e-3
-"""For floats of payloads, absolute below 1 and relative above."""
+SCORE_TOLERANCE = 1e-3
+"""For floats of payloads from -1 to 1: scores, which are rounded to 1e-4."""
+FACT_TOLERANCE = 1e-2
+"""For greater ones: levels in dB and frame rates, rounded to 0.01 and 0.001. The last place may fall to either side.
+
+None grows with the number: a time in seconds would be accepted 3.6 s away after an hour. What needs more says so as an array.
+"""
+ROUNDING = 1 + 1e-6
+"""18.39 - 18.38 is a little more than 0.01 in binary."""
 
 
 def differing(spec: ArtifactSpec | None, one: Artifact, two: Artifact) -> Iterator[str]:
@@ -53,7 +60,11 @@ def _apart(spec: ArtifactSpec | None, name: str, a: np.ndarray, b: np.ndarray) -
 def _payload_differs(at: str, a: Any, b: Any) -> Iterator[str]:
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         for name in sorted({*a, *b}):
-            yield from _payload_differs(f"{at}.{name}".lstrip("."), a.get(name), b.get(name))
+            place = f"{at}.{name}".lstrip(".")
+            if name in a and name in b:
+                yield from _payload_differs(place, a[name], b[name])
+            else:
+                yield f"{place}: only one has it"
     elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
         for i, (x, y) in enumerate(zip(a, b, strict=True)):
             yield from _payload_differs(f"{at}[{i}]", x, y)
@@ -64,10 +75,17 @@ def _payload_differs(at: str, a: Any, b: Any) -> Iterator[str]:
 
 
 def _same(a: Any, b: Any) -> bool:
-    numbers = isinstance(a, float | int) and isinstance(b, float | int) and not isinstance(a, bool)
-    if numbers and (isinstance(a, float) or isinstance(b, float)):
-        return bool(abs(a - b) <= PAYLOAD_TOLERANCE * max(1.0, abs(a), abs(b)))
+    if isinstance(a, bool) or isinstance(b, bool):
+        return a is b
+    if isinstance(a, float | int) and isinstance(b, float | int) and (type(a), type(b)) != (int, int):
+        return bool(
+            abs(a - b) <= _allowed(a, b) * ROUNDING
+        )  # JSON writes 30.0 as 30: one may be read as an integer
     return bool(a == b)
+
+
+def _allowed(a: float, b: float) -> float:
+    return SCORE_TOLERANCE if max(abs(a), abs(b)) <= 1 else FACT_TOLERANCE
 
 
 def _brief(value: Any) -> str:

@@ -17,7 +17,7 @@ from kadr.contracts.artifact import Arrays
 from kadr.contracts.errors import InvalidObject
 from kadr.contracts.stretches import stretches
 
-MMAP_FROM = 1 << 20
+MMAP_FROM = 128 << 10
 """Members of at least this many bytes are mapped rather than read (and then not CRC-checked)."""
 _OF_DAMAGE = (zipfile.BadZipFile, ValueError, OSError, EOFError, struct.error, NotImplementedError)
 _LOCAL_HEADER = struct.Struct("<4s22xHH")

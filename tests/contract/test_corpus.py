@@ -15,8 +15,9 @@ from kadr.contracts.profile import NormalProfile
 from kadr.contracts.run import Node, Request, RunStatus, TaskState
 from kadr.pipeline import catalogue
 from kadr.pipeline.admission import load_objects, read_request
-from kadr.pipeline.closing import compile_manifest, read_manifest
+from kadr.pipeline.closing import compile_manifest
 from kadr.pipeline.graph import build
+from kadr.pipeline.manifests import read_manifest
 from kadr.pipeline.render import StoredRun
 from kadr.pipeline.state import counted, evaluate
 from kadr.pipeline.verifying import Verdict, stored

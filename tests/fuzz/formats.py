@@ -23,8 +23,8 @@ from kadr.contracts.run import Record, Request
 from kadr.media.cues import MAX_CUES, sidecar_cues
 from kadr.pipeline import catalogue, profiles
 from kadr.pipeline.admission import read_request
-from kadr.pipeline.closing import read_manifest
 from kadr.pipeline.epochs import Stored, parse
+from kadr.pipeline.manifests import read_manifest
 from kadr.pipeline.messages import Advanced, Finished, Noted, decode, encode
 from kadr.pipeline.state import evaluate
 from kadr.storage import layout, npz
