@@ -79,10 +79,21 @@ def test_a_payload_is_like_itself(tree: object) -> None:
     [
         ({"text": "a"}, {"text": "b"}, "text: 'a' then, 'b' now"),
         ({"list": [1, 2]}, {"list": [1]}, "list: 2 then, 1 now"),
-        ({"deep": [{"x": 1.0}]}, {"deep": [{"x": 1.01}]}, "deep[0].x: 1.0 then, 1.01 now"),
+        ({"deep": [{"x": 1.0}]}, {"deep": [{"x": 1.02}]}, "deep[0].x: 1.0 then, 1.02 now"),
         ({"count": 1}, {"count": 2}, "count: 1 then, 2 now"),
-        ({"yes": True}, {"yes": 1.0}, None),
-        ({"level": -23.0001}, {"level": -23.0002}, None),
+        ({"at_s": 3600.0}, {"at_s": 3603.0}, "at_s: 3600.0 then, 3603.0 now"),
+        ({"at_s": 3600.0}, {"at_s": 3600.02}, "at_s: 3600.0 then, 3600.02 now"),
+        ({"level": -18.38}, {"level": -18.39}, None),  # a last place that fell to the other side
+        ({"level": -18.38}, {"level": -18.4}, "level: -18.38 then, -18.4 now"),
+        ({"score": 0.9484}, {"score": 0.9494}, None),
+        ({"score": 0.9484}, {"score": 0.9495}, "score: 0.9484 then, 0.9495 now"),
+        ({"fps": 30}, {"fps": 29.995}, None),  # JSON writes 30.0 as 30
+        ({"x": None}, {}, "x: only one has it"),
+        ({}, {"deep": {"x": None}}, "deep: only one has it"),
+        ({"deep": {}}, {"deep": {"x": None}}, "deep.x: only one has it"),
+        ({"yes": True}, {"yes": 1}, "yes: True then, 1 now"),
+        ({"yes": 0.0}, {"yes": False}, "yes: 0.0 then, False now"),
+        ({"yes": [True]}, {"yes": [True]}, None),
     ],
 )
 def test_payloads_are_told_apart_by_place(one: object, two: object, said: str | None) -> None:
