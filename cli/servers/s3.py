@@ -1,0 +1,81 @@
+"""What the S3 servers that Kadr starts have in common: credentials of their own, a bucket, and notices of what is written."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, Self
+
+from cli.servers.process import LOOPBACK
+
+WEBHOOK = "KADR"
+"""The name of the one webhook that a server is given; its ARN is made of it."""
+ARN = f"arn:minio:sqs::{WEBHOOK}:webhook"
+CREDENTIALS = "credentials.json"
+PROBE_S = 1.0
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """Where a server posts its notices, and the word by which they are known to be its."""
+
+    url: str
+    token: str = ""
+
+
+class S3Server(Protocol):
+    """A server that speaks S3 on loopback; the same data and credentials are there after a restart."""
+
+    access_key: str
+    secret_key: str
+
+    @property
+    def endpoint(self) -> str:
+        """Host and port."""
+        ...
+
+    def start(self) -> Self:
+        """Raises ServerFailed."""
+        ...
+
+    def stop(self) -> None: ...
+
+
+def credentials(folder: Path) -> tuple[str, str]:
+    """Access and secret key of the server whose data lies in ``folder``: made at the first start, for its user alone to read."""
+    path = folder / CREDENTIALS
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        made = json.dumps({"access_key": "kadr", "secret_key": secrets.token_urlsafe(24)})
+        handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(made)
+    body = json.loads(path.read_text())
+    return body["access_key"], body["secret_key"]
+
+
+def environment(access_key: str, secret_key: str, webhook: Webhook | None) -> Mapping[str, str]:
+    """What MinIO and the gateway that is built on it read. Without a queue folder a notice is sent at once and not repeated."""
+    env = {"MINIO_ROOT_USER": access_key, "MINIO_ROOT_PASSWORD": secret_key}
+    if webhook is not None:
+        env |= {
+            f"MINIO_NOTIFY_WEBHOOK_ENABLE_{WEBHOOK}": "on",
+            f"MINIO_NOTIFY_WEBHOOK_ENDPOINT_{WEBHOOK}": webhook.url,
+            f"MINIO_NOTIFY_WEBHOOK_AUTH_TOKEN_{WEBHOOK}": webhook.token,
+        }
+    return env
+
+
+def live(port: int) -> bool:
+    """Whether the server says that it is up."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PROBE_S)
+    try:
+        connection.request("GET", "/minio/health/live")
+        return connection.getresponse().status == 200
+    finally:
+        connection.close()
