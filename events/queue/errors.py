@@ -19,7 +19,17 @@ PASSING = (
     theirs.TryAgainError,
     OSError,
 )
-PASSING_CODES = ("LOADING", "READONLY", "OOM", "MISCONF", "MASTERDOWN", "NOREPLICAS", "BUSY", "CLUSTERDOWN", "UNKILLABLE")
+PASSING_CODES = (
+    "LOADING",
+    "READONLY",
+    "OOM",
+    "MISCONF",
+    "MASTERDOWN",
+    "NOREPLICAS",
+    "BUSY",
+    "CLUSTERDOWN",
+    "UNKILLABLE",
+)
 
 
 class QueueUnavailable(KadrError):

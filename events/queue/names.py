@@ -71,4 +71,7 @@ class Names:
 def lua_names() -> str:
     """The same names for the scripts, as locals made from ``KEYS[1]``, the beginning."""
     keys = {**FUNCTION_KEYS, **RUN_KEYS}
-    return "".join(f"local {name} = KEYS[1] .. '{ending}'\n" for name, ending in keys.items()) + f"local GROUP = '{GROUP}'\n"
+    return (
+        "".join(f"local {name} = KEYS[1] .. '{ending}'\n" for name, ending in keys.items())
+        + f"local GROUP = '{GROUP}'\n"
+    )

@@ -7,7 +7,7 @@ for i = 2, #ARGV, 2 do
   if is_mine(consumer, entry, 1) then
     local loaded = load_entry(entry, mid, consumer, 1, now)
     if loaded and paused then
-      settle(entry)
+      settle({ entry })
       push(mid)
     else
       got[#got + 1] = loaded

@@ -5,15 +5,20 @@ local function now_ms()
   return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 end
 
--- The group stands at 0 before anything is added; a flushed stream or a lost group is made again.
-local function ensure_group()
+local function the_group()
   local groups = redis.pcall('XINFO', 'GROUPS', STREAM)
   if not groups.err then
     for _, group in ipairs(groups) do
-      if group[2] == GROUP then return end
+      if group[2] == GROUP then return { pending = group[6], last = group[8] } end
     end
   end
+end
+
+-- The group stands at 0 before anything is added; a flushed stream or a lost group is made again.
+local function ensure_group()
+  if the_group() then return end
   redis.call('XGROUP', 'CREATE', STREAM, GROUP, '0', 'MKSTREAM')
+  redis.call('HDEL', STATE, 'tail')
 end
 
 local function is_mine(consumer, entry, delivery)
@@ -21,10 +26,29 @@ local function is_mine(consumer, entry, delivery)
   return pending and tonumber(pending[4]) == tonumber(delivery)
 end
 
--- Only what was delivered is ever deleted: deleting the undelivered makes the stream's lag unknown.
-local function settle(entry)
-  redis.call('XACK', STREAM, GROUP, entry)
-  redis.call('XDEL', STREAM, entry)
+-- Acknowledge and delete. Deleting what was not delivered makes the group's lag unknown, and so does deleting the entry that was
+-- delivered last while an older one is pending: that one, the tail, is deleted when the group has moved on.
+local function settle(entries)
+  if #entries == 0 then return end
+  redis.call('XACK', STREAM, GROUP, unpack(entries))
+  local group, gone = the_group(), {}
+  local tail = redis.call('HGET', STATE, 'tail')
+  if tail then
+    redis.call('HDEL', STATE, 'tail')
+    entries[#entries + 1] = tail
+  end
+  for _, entry in ipairs(entries) do
+    if entry == group.last and group.pending > 0 then
+      redis.call('HSET', STATE, 'tail', entry)
+    else
+      gone[#gone + 1] = entry
+    end
+  end
+  if #gone > 0 then redis.call('XDEL', STREAM, unpack(gone)) end
+end
+
+local function unfinished()
+  return redis.call('XLEN', STREAM) - redis.call('HEXISTS', STATE, 'tail')
 end
 
 local function forget(mid)
@@ -86,11 +110,11 @@ end
 local function load_entry(entry, mid, consumer, delivery, now)
   local m = redis.call('HMGET', MESSAGE .. mid, 'message', 'attempt', 'at', 'place', 'run')
   if m[4] ~= entry then
-    settle(entry)
+    settle({ entry })
     return nil
   end
   if is_cancelled(m[5], now) then
-    settle(entry)
+    settle({ entry })
     forget(mid)
     redis.call('HINCRBY', COUNTS, 'cancelled', 1)
     return nil

@@ -54,9 +54,9 @@ end
 
 local room = 0
 if redis.call('HEXISTS', STATE, 'paused') == 0 then
-  room = math.min(2 * capacity - redis.call('XLEN', STREAM), batch, math.floor(tokens))
+  room = math.min(2 * capacity - unfinished(), batch, math.floor(tokens))
 end
-local steps = 4 * batch
+local steps, empty = 4 * batch, true
 for priority = 9, 0, -1 do
   local owners, last = OWNERS .. priority, nil
   while moved < room and steps > 0 do
@@ -87,8 +87,11 @@ for priority = 9, 0, -1 do
   if redis.call('EXISTS', owners) == 0 then
     redis.call('DEL', FINISH .. priority)
     redis.call('HDEL', CLOCK, priority)
+  else
+    empty = false
   end
 end
+if empty and waiting() ~= 0 then redis.call('HDEL', COUNTS, 'ready') end
 if per_s > 0 then
   redis.call('HSET', STATE, 'tokens', string.format('%.17g', tokens - moved), 'tokens_at', now)
 end

@@ -11,10 +11,10 @@ for i = 2, #ARGV, 3 do
     told[#told + 1] = 0
   end
 end
-if #done > 0 then
-  redis.call('XACK', STREAM, GROUP, unpack(done))
-  redis.call('XDEL', STREAM, unpack(done))
-  redis.call('HINCRBY', COUNTS, 'finished', #done)
+local count = #done
+if count > 0 then
+  settle(done)
+  redis.call('HINCRBY', COUNTS, 'finished', count)
   ring()
 end
 return told

@@ -3,7 +3,7 @@ local consumer, entry, delivery, mid, code, text, kept = unpack(ARGV)
 ensure_group()
 if not is_mine(consumer, entry, delivery) then return 0 end
 local now = now_ms()
-settle(entry)
+settle({ entry })
 if redis.call('HGET', MESSAGE .. mid, 'place') == entry then
   note(mid, now, code, text)
   redis.call('HINCRBY', MESSAGE .. mid, 'attempt', 1)

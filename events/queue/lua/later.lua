@@ -2,7 +2,7 @@
 local consumer, entry, delivery, mid, delay, counted, code, text = unpack(ARGV)
 ensure_group()
 if not is_mine(consumer, entry, delivery) then return 0 end
-settle(entry)
+settle({ entry })
 if redis.call('HGET', MESSAGE .. mid, 'place') == entry then
   local now = now_ms()
   if counted == '1' then

@@ -3,7 +3,7 @@ local consumer, entry, delivery, mid, key = unpack(ARGV)
 ensure_group()
 if not is_mine(consumer, entry, delivery) then return -1 end
 local now = now_ms()
-settle(entry)
+settle({ entry })
 if redis.call('HGET', MESSAGE .. mid, 'place') ~= entry then return 0 end
 local lease = redis.call('ZSCORE', LEASES, key)
 if lease and tonumber(lease) > now then

