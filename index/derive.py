@@ -16,7 +16,7 @@ from kadr.contracts.manifest import ComponentSummary, Manifest
 from kadr.contracts.run import Graph, Request, RunStatus
 from kadr.pipeline.admission import load_objects, read_request
 from kadr.pipeline.catalogue import Catalogue
-from kadr.pipeline.closing import compile_manifest, manifest_of
+from kadr.pipeline.closing import compile_manifest
 from kadr.pipeline.epochs import Epochs, Objects, Stored, parse
 from kadr.pipeline.manifests import read_manifest
 from kadr.pipeline.state import evaluate
@@ -99,9 +99,8 @@ def _manifest(store: ObjectStore, request: Request, epochs: Epochs, marks: Objec
     assert epochs.closed is not None
     try:
         return read_manifest(store, request, epochs.closed.manifest)
-    except (ObjectMissing, InvalidObject):
-        state = evaluate(request, load_objects(store, request, marks))
-        return manifest_of(store, request, state)
+    except (ObjectMissing, InvalidObject):  # what counted is in the records too
+        return compile_manifest(request, evaluate(request, load_objects(store, request, marks)))
 
 
 def _rows(
@@ -131,6 +130,8 @@ def _rows(
         "catalogue": clean(graph.catalogue),
         "required": [clean(c) for c in graph.required],
         "refresh": request.refresh,
+        "priority": request.priority,
+        "meta": cleaned(request.meta),
         "status": status.value,
         "created_at": instant(request.created_ms),
         "finished_at": seen["finished_at"],

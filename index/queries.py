@@ -16,7 +16,7 @@ After = tuple[int, str]
 """Where a page ended: (created_ms, run_id) of its last run."""
 
 _RUN = """
-SELECT owner, run_id, video_id, source, source_name, config_hash, profile_name, status, epoch, closed, refresh,
+SELECT owner, run_id, video_id, source, source_name, config_hash, profile_name, status, epoch, closed, refresh, priority, meta,
        manifest, required, platform_id, created_at, finished_at
 FROM runs
 """

@@ -56,6 +56,8 @@ RUNS = Table(
         "catalogue",
         "required",
         "refresh",
+        "priority",
+        "meta",
         "status",
         "created_at",
         "finished_at",
@@ -65,7 +67,7 @@ RUNS = Table(
         "objects",
         "projection",
     ),
-    json=frozenset({"captions_file"}),
+    json=frozenset({"captions_file", "meta"}),
 )
 COMPONENTS = Table(
     "run_components",

@@ -41,6 +41,8 @@ CREATE TABLE runs (
     catalogue text NOT NULL,
     required text[] NOT NULL,
     refresh boolean NOT NULL,
+    priority integer NOT NULL,
+    meta jsonb NOT NULL,
     status text NOT NULL CHECK (
         status IN ('admission_pending', 'queued', 'running', 'complete', 'partial', 'failed', 'cancelled')
     ),

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 
+from index.derive import source_hash
 from index.tables import DERIVED, read
 from kadr.contracts.keys import jcs
 from kadr.pipeline.admission import read_request
@@ -51,10 +52,11 @@ def copy(source: ObjectStore, target: ObjectStore, *names: str) -> None:
 
 def copy_rest(source: ObjectStore, target: ObjectStore, run_id: str) -> None:
     """All that a run needs besides its state: its video, alias and manifests."""
-    video_id = read_request(source, OWNER, run_id).video_id or ""
-    for prefix in (layout.run_prefix(OWNER, run_id), layout.aliases_prefix(OWNER)):
+    request = read_request(source, OWNER, run_id)
+    aliases = layout.alias_prefix(OWNER, source_hash(request.source))
+    for prefix in (layout.run_prefix(OWNER, run_id), aliases):
         copy(source, target, *source.list(prefix))
-    copy(source, target, layout.video_reference(OWNER, video_id))
+    copy(source, target, layout.video_reference(OWNER, request.video_id or ""))
 
 
 def again(store: ObjectStore, run_id: str, new_id: str, **changed: Any) -> None:

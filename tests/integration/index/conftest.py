@@ -13,8 +13,8 @@ from psycopg import sql
 from cli.servers.postgres import Postgres
 from index.database import Database
 from index.migrations import migrate
-from tests.integration.index.bucket import CORPUS, Dump, dump
 from kadr.storage.files import FileStore
+from tests.integration.index.bucket import CORPUS, Dump, dump
 
 TEMPLATE = "migrated"
 
@@ -34,7 +34,7 @@ def of(server: Postgres, database: str) -> str:
 
 
 def create(server: Postgres, name: str, template: str = "template1") -> str:
-    query = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+    query = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
     with psycopg.connect(server.url, autocommit=True) as connection:
         connection.execute(query.format(sql.Identifier(name), sql.Identifier(template)))
     return of(server, name)
@@ -69,5 +69,7 @@ def store(tmp_path: Path) -> FileStore:
     """Nine runs of three versions of Kadr on two videos: complete, retried, and of a video without sound."""
     for version in sorted(CORPUS.iterdir()):
         if version.is_dir():
-            shutil.copytree(version, tmp_path / "store", dirs_exist_ok=True)
+            shutil.copytree(
+                version, tmp_path / "store", dirs_exist_ok=True, ignore=shutil.ignore_patterns("results")
+            )
     return FileStore(tmp_path / "store")
