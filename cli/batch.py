@@ -200,8 +200,6 @@ class Batch:
         there = admitted.finished and outputs.current(
             self.machine.store, admitted.request, job.out, href, drawer
         )
-        if there and job.out:
-            outputs.shown_again(job.out)
         self.view.begin(admitted, job.video.title, self.machine.catalogue)
         return LocalRun.of(admitted, href, wants_report=not there, title=job.video.title)
 

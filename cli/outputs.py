@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
@@ -140,20 +139,6 @@ def run_shown(folder: Path) -> str | None:
     """The id of the run whose files lie in ``folder``."""
     mark = mark_in(folder)
     return str(mark["run_id"]) if mark else None
-
-
-def shown_since_ms(folder: Path) -> int | None:
-    """When the run that ``folder`` shows was last the answer."""
-    try:
-        return (folder / MARK).stat().st_mtime_ns // 1_000_000
-    except OSError:
-        return None
-
-
-def shown_again(folder: Path) -> None:
-    """What ``folder`` shows has just been the answer again."""
-    with contextlib.suppress(OSError):
-        os.utime(folder / MARK)
 
 
 def mark_in(out: Path) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -18,7 +18,7 @@ from cli import outputs
 from cli.sources import Video, path_of, shown
 from kadr.contracts.errors import InvalidObject, ObjectMissing
 from kadr.contracts.run import Request
-from kadr.pipeline.admission import identify, read_request, runs_of
+from kadr.pipeline.admission import asked_ms, identify, read_request, runs_of
 from kadr.pipeline.state import RunState
 from kadr.storage import layout
 from kadr.storage.files import FileStore
@@ -67,7 +67,7 @@ class Named:
 def find(store: FileStore, named: str | None) -> Named:
     """The run that ``named`` means. Raises ObjectMissing, VideoUnreadable, click.UsageError if it may mean several."""
     if named is None:
-        return Named.of(newest(requests(store), NO_RUNS))
+        return Named.of(newest(store, requests(store), NO_RUNS))
     if (found := _delivered(store, Path(named))) is not None:
         return found
     if os.path.isdir(named):
@@ -84,7 +84,7 @@ def find(store: FileStore, named: str | None) -> Named:
                 store, beside
             )  # a run that was removed is said to be; one about other bytes is not meant
         nothing = f"{named} was not analysed yet: do it with `{command}`"
-        return Named.of(_last_asked(runs, beside) or newest(runs, nothing), path)
+        return Named.of(newest(store, runs, nothing), path)
     if RUN_ID.match(named) and (ids := _ids(store, named)):
         if len(ids) > 1:
             raise click.UsageError(
@@ -94,7 +94,7 @@ def find(store: FileStore, named: str | None) -> Named:
     same = [r for r in requests(store) if r.source_name == named]
     removed = " any more (`kadr gc` may have removed it)" if RUN_ID.match(named) else ""
     nothing = f"no run and no file is called {named!r}{removed}: `kadr show --all` lists the runs"
-    return Named.of(newest(same, nothing))
+    return Named.of(newest(store, same, nothing))
 
 
 def newest_two(store: FileStore, named: str) -> tuple[Named | None, Named]:
@@ -105,10 +105,9 @@ def newest_two(store: FileStore, named: str) -> tuple[Named | None, Named]:
     last = find(store, named)
     runs = runs_of(store, layout.LOCAL_OWNER, last.request.video_id or "")
     own = _about(runs, last.path, outputs.folder(Video(last.path, "", last.path.parent), None, many=False))
-    older = [r for r in runs if _age(r) < _age(last.request)]
-    if os.path.isfile(named) and any(_age(r) > _age(last.request) for r in own):
-        # An older run answered the last question: those made since were asked for before it.
-        older = [r for r in runs if r.run_id != last.request.run_id]
+    asked = {r.run_id: _asked(store, r) for r in runs}
+    latest = asked.get(last.request.run_id, _asked(store, last.request))
+    older = sorted((r for r in runs if asked[r.run_id] < latest), key=lambda r: asked[r.run_id], reverse=True)
     before = next((r for r in older if r in own), next(iter(older), None))
     after = last if last.request in own else Named.of(last.request)
     if before is None:
@@ -127,16 +126,8 @@ def _about(runs: list[Request], path: Path, beside: Path) -> list[Request]:
     return [r for r in runs if r.source == uri or r.run_id == shown_beside]
 
 
-def _last_asked(runs: list[Request], beside: Path) -> Request | None:
-    """Of ``runs`` the one that ``beside`` shows, unless another was made since: an older run may have answered the last question."""
-    at_ms, run_id = outputs.shown_since_ms(beside), outputs.run_shown(beside)
-    if at_ms is None or any(r.created_ms > at_ms for r in runs):
-        return None
-    return next((r for r in runs if r.run_id == run_id), None)
-
-
-def _age(request: Request) -> tuple[int, str]:
-    return request.created_ms, request.run_id
+def _asked(store: FileStore, request: Request) -> tuple[int, str]:
+    return asked_ms(store, request), request.run_id
 
 
 def video_id_of(store: FileStore, path: Path) -> str:
@@ -180,9 +171,9 @@ def _ids(store: FileStore, beginning: str) -> list[str]:
     return sorted(run_id for run_id in ids if run_id is not None)
 
 
-def newest(runs: Iterator[Request] | list[Request], nothing: str) -> Request:
-    """Raises ObjectMissing, saying ``nothing``, if there is none."""
-    found = max(runs, key=_age, default=None)
+def newest(store: FileStore, runs: Iterable[Request], nothing: str) -> Request:
+    """The one that answered last. Raises ObjectMissing, saying ``nothing``, if there is none."""
+    found = max(runs, key=lambda r: _asked(store, r), default=None)
     if found is None:
         raise ObjectMissing(nothing)
     return found

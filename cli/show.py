@@ -23,7 +23,7 @@ from cli.tracker import exactly
 from kadr.contracts.errors import InvalidObject, ObjectMissing
 from kadr.contracts.manifest import ComponentSummary
 from kadr.contracts.run import Record, RecordResult, Request, RunStatus, TaskState
-from kadr.pipeline.admission import load_objects
+from kadr.pipeline.admission import asked_ms, load_objects
 from kadr.pipeline.closing import compile_manifest
 from kadr.pipeline.graph import holds
 from kadr.pipeline.state import RunState, evaluate
@@ -112,6 +112,7 @@ def describe(machine: Machine, seen: Seen) -> dict[str, Any]:
         "config_hash": request.config_hash,
         "epoch": seen.state.epoch,
         "created_ms": request.created_ms,
+        "asked_ms": asked_ms(store, request),
         "manifest": closed.manifest if closed else None,
         "found": _found(where.get("insights.json")),
         "warnings": damage.warnings(seen.components),
@@ -181,7 +182,7 @@ def _print(run: Mapping[str, Any]) -> None:
     status = Text(run["status"], COLOURS.get(run["status"], "yellow"))
     Console(file=sys.stdout, soft_wrap=True).print(Text(printable(run["video"]), "bold"), status)
     epoch = f", epoch {run['epoch']}" if run["epoch"] > 1 else ""
-    print(f"run {run['run_id']}, profile {run['profile']}, asked {when(run['created_ms'])}{epoch}")
+    print(f"run {run['run_id']}, profile {run['profile']}, asked {when(run['asked_ms'])}{epoch}")
     if run["found"]:
         print(f"found {in_words(run['found'], True)}")
     if run["warnings"]:
@@ -260,14 +261,15 @@ def when(ms: int) -> str:
 
 
 def _show_all(store: FileStore, as_json: bool) -> None:
-    runs = sorted(requests(store), key=lambda r: (r.created_ms, r.run_id), reverse=True)
-    listed = [_brief(Seen.read(store, Named.of(request))) for request in runs]
+    found = [(asked_ms(store, request), request) for request in requests(store)]
+    runs = sorted(found, key=lambda f: (f[0], f[1].run_id), reverse=True)
+    listed = [_brief(Seen.read(store, Named.of(request)), at_ms) for at_ms, request in runs]
     if as_json:
         return print_json(listed)
     if not listed:
         return print(NO_RUNS)
     keys = ("status", "video", "profile")
-    rows = [(r["run_id"][:SHOWN], *(r[k] for k in keys), when(r["created_ms"]), _missing(r)) for r in listed]
+    rows = [(r["run_id"][:SHOWN], *(r[k] for k in keys), when(r["asked_ms"]), _missing(r)) for r in listed]
     headers = ["run", "status", "video", "profile", "asked", "missing"]
     if not any(run["missing"] for run in listed):
         headers, rows = headers[:-1], [row[:-1] for row in rows]
@@ -283,7 +285,7 @@ def _missing(run: Mapping[str, Any]) -> str:
     return ", ".join([*own, f"{blocked} blocked"] if blocked else own)
 
 
-def _brief(seen: Seen) -> dict[str, Any]:
+def _brief(seen: Seen, at_ms: int) -> dict[str, Any]:
     request = seen.request
     return {
         "run_id": request.run_id,
@@ -292,6 +294,7 @@ def _brief(seen: Seen) -> dict[str, Any]:
         "video_id": request.video_id,
         "profile": request.profile_name,
         "created_ms": request.created_ms,
+        "asked_ms": at_ms,
         "missing": {
             name: c.state
             for name, c in seen.components.items()

@@ -12,6 +12,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -112,14 +113,14 @@ def _hash(path: Path, size: int, progress: Callable[[float], None]) -> str:
 def admit(store: ObjectStore, asked: Asked, video_id: str, source: SourceRef) -> Admitted:
     """The run that is to answer ``asked``: found, reopened or opened."""
     found = find(store, asked, video_id, source)
-    if found is not None:
-        heal(store, found.request)
     if found is None:
         request = draft(asked, video_id, source)
         # The marker first: by it the run is found, and one without a request is swept.
         store.put(layout.run_marker(request.owner, video_id, request.run_id), b"{}")
         store.put(layout.request(request.owner, request.run_id), jcs(request.model_dump(mode="json")))
         return Admitted(request, source, "new", False, asked.refresh)
+    heal(store, found.request)
+    store.put(layout.run_marker(found.request.owner, video_id, found.request.run_id), b"{}")
     if found.how == "retried":
         state = evaluate(found.request, load_objects(store, found.request))
         if state.closed is None:  # another process has just opened it again
@@ -205,6 +206,16 @@ def reopen(store: ObjectStore, request: Request, state: RunState, graph: Graph) 
     body = Retry(graph=graph, reason="asked again", at_ms=time.time_ns() // 1_000_000)
     prefix = layout.state_prefix(request.owner, request.run_id)
     store.put(prefix + layout.retry(state.epoch + 1), jcs(body.model_dump(mode="json")))
+
+
+def asked_ms(store: ObjectStore, request: Request) -> int:
+    """When the run was last the answer to a question, in ms since the epoch: its marker is written each time."""
+    if request.video_id is None:
+        return request.created_ms
+    with suppress(ObjectMissing):
+        marker = layout.run_marker(request.owner, request.video_id, request.run_id)
+        return max(request.created_ms, store.modified_ms(marker))
+    return request.created_ms
 
 
 def runs_of(store: ObjectStore, owner: str, video_id: str) -> list[Request]:
