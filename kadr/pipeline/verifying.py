@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
+from itertools import chain
 from typing import Any
 
 from kadr.contracts.artifact import ArtifactSpec
@@ -18,6 +21,9 @@ from kadr.pipeline.state import RunState, Task
 from kadr.storage.claims import Claims
 from kadr.storage.results import ResultId, read_header, read_result
 from kadr.storage.store import ObjectStore
+
+LAST_WITHOUT_LENGTH = (0, 2, 0)
+"""The last version of Kadr that wrote results without npz_bytes."""
 
 
 class Verdict(StrEnum):
@@ -57,7 +63,7 @@ def stored(store: ObjectStore, manifest: Manifest, catalogue: Catalogue | None =
         task = entry.record.task
         for result in entry.record.results:
             at = _id(manifest, task, result)
-            verdict, detail = _stored(store, at, specs.of(task, result))
+            verdict, detail = _stored(store, at, specs.of(task, result), _tells_length(manifest, result))
             yield Finding(_component(task), task, result.name, verdict, detail)
 
 
@@ -81,15 +87,25 @@ def _versions(of: Entry | Node) -> tuple[int, int | None]:
     return of.version, of.merge.version if of.merge else None
 
 
-def _stored(store: ObjectStore, result: ResultId, spec: ArtifactSpec | None) -> tuple[Verdict, str]:
+def _tells_length(manifest: Manifest, result: RecordResult) -> bool:
+    """Whether the record of ``result`` must have npz_bytes: what this run took from the cache may be older than it."""
+    numbers = tuple(int(n) for n in re.findall(r"\d+", manifest.kadr_version)[:3])
+    return not result.cached and numbers > LAST_WITHOUT_LENGTH
+
+
+def _stored(
+    store: ObjectStore, result: ResultId, spec: ArtifactSpec | None, tells_length: bool
+) -> tuple[Verdict, str]:
     try:
         header = read_header(store, result)
-        if sha256_json(header.get("ingredients")) != result.key:
-            return Verdict.DAMAGED, "its ingredients do not have the key in its name"
-        if wrong := next(_undeclared(header, spec), ""):
-            return Verdict.DAMAGED, wrong
+        wrong = chain(_misnamed(header, result), _unsized(header, tells_length), _undeclared(header, spec))
+        if said := next(wrong, ""):
+            return Verdict.DAMAGED, said
         read_result(store, result, verify=True)
-        if (told := header.get("npz_bytes")) and told != (size := store.size(result.npz)):
+        if header["arrays"] and (told := header.get("npz_bytes")) not in (
+            None,
+            size := store.size(result.npz),
+        ):
             return Verdict.DAMAGED, f"its npz_bytes is {told!r}, and the file has {size}"
     except PayloadExpired:
         return Verdict.EXPIRED, "its arrays have expired, which is no loss: they are made again on demand"
@@ -98,6 +114,28 @@ def _stored(store: ObjectStore, result: ResultId, spec: ArtifactSpec | None) -> 
     except InvalidObject as error:
         return Verdict.DAMAGED, str(error)
     return Verdict.IDENTICAL, ""
+
+
+def _misnamed(header: Mapping[str, Any], result: ResultId) -> Iterator[str]:
+    """What of ``header`` does not go with the key in its name, or with a digest, which covers the schema's major version."""
+    if sha256_json(header.get("ingredients")) != result.key:
+        yield "its ingredients do not have the key in its name"
+    if header.get("key") != result.key:
+        yield f"its key is {header.get('key')!r}, and its name has {result.key}"
+    schema = header.get("schema")
+    major = schema.get("major") if isinstance(schema, Mapping) else None
+    if type(major) is not int:
+        yield f"its schema's major version is {major!r}, which is no whole number"
+
+
+def _unsized(header: Mapping[str, Any], tells_length: bool) -> Iterator[str]:
+    """What is wrong with npz_bytes before anybody looks at the file, which may have expired."""
+    arrays, told = bool(header.get("arrays")), header.get("npz_bytes")
+    if "npz_bytes" not in header:
+        if arrays and tells_length:
+            yield "its npz_bytes is not told"
+    elif type(told) is not int or (told > 0) != arrays or told < 0:
+        yield f"its npz_bytes is {told!r}, and it has {'arrays' if arrays else 'none'}"
 
 
 def _undeclared(header: Mapping[str, Any], spec: ArtifactSpec | None) -> Iterator[str]:
@@ -135,16 +173,21 @@ def dropped(
         for result in entry.record.results:
             if finding := found.get((entry.record.task, result.name)):
                 at, spec = _id(manifest, entry.record.task, result), specs.of(entry.record.task, result)
-                yield _dropped(store, claims, at, spec, finding)
+                again = partial(_stored, store, at, spec, _tells_length(manifest, result))
+                yield _dropped(store, claims, at, again, finding)
 
 
 def _dropped(
-    store: ObjectStore, claims: Claims, at: ResultId, spec: ArtifactSpec | None, finding: Finding
+    store: ObjectStore,
+    claims: Claims,
+    at: ResultId,
+    look: Callable[[], tuple[Verdict, str]],
+    finding: Finding,
 ) -> tuple[Finding, bool]:
     if (claim := claims.take(at.key)) is None:
         return replace(finding, detail="it is being made again at this moment, and was left alone"), False
     try:
-        verdict, detail = _stored(store, at, spec)
+        verdict, detail = look()
         if removed := verdict is Verdict.DAMAGED:
             store.delete(at.json)  # and with it the result
             store.delete(at.npz)

@@ -90,7 +90,8 @@ def _has_arrays(store: ObjectStore, result: ResultId, parts: _Parts) -> bool:
     if not parts.arrays:
         return True
     try:
-        return store.size(result.npz) == (parts.npz_bytes or store.size(result.npz))
+        size = store.size(result.npz)
+        return parts.npz_bytes in (None, size)
     except ObjectMissing:
         return False
 
@@ -152,13 +153,13 @@ def read_header(store: ObjectStore, result: ResultId) -> dict[str, Any]:
 
 
 class _Parts(NamedTuple):
-    """What a result's JSON says of it: ``arrays`` {name: (dtype name, shape)}; ``npz_bytes`` 0 where it is not told."""
+    """What a result's JSON says of it: ``arrays`` {name: (dtype name, shape)}; ``npz_bytes`` None where it is not told."""
 
     arrays: dict[str, tuple[str, tuple[int, ...]]]
     payload: dict[str, Any]
     major: int
     intermediate: bool
-    npz_bytes: int
+    npz_bytes: int | None
 
 
 def _parts(result: ResultId, header: Mapping[str, Any]) -> _Parts:
@@ -167,7 +168,8 @@ def _parts(result: ResultId, header: Mapping[str, Any]) -> _Parts:
         arrays = {n: (str(a["dtype"]), tuple(a["shape"])) for n, a in header["arrays"].items()}
         payload, major = dict(header["payload"]), int(header["schema"]["major"])
         intermediate = header["retention"] == Retention.INTERMEDIATE
-        return _Parts(arrays, payload, major, intermediate, int(header.get("npz_bytes", 0)))
+        told = header.get("npz_bytes")
+        return _Parts(arrays, payload, major, intermediate, None if told is None else int(told))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidObject(f"{result.json} lacks a part: {error}") from error
 

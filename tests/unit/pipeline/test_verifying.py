@@ -15,7 +15,7 @@ import pytest
 from cli.verify import Verification, _print, _said
 from kadr.contracts.artifact import ArraySpec, Artifact, ArtifactSpec
 from kadr.contracts.component import Stage
-from kadr.contracts.manifest import Manifest
+from kadr.contracts.manifest import Manifest, RecordEntry
 from kadr.contracts.run import Record, RecordResult
 from kadr.pipeline.catalogue import Catalogue, Entry, OutputEntry
 from kadr.pipeline.closing import compile_manifest
@@ -138,6 +138,15 @@ def told_otherwise(made: Made, name: str, change: Callable[[dict[str, Any]], obj
             "its unit of t is 's', and its component declares 'ms'",
         ),
         (lambda b: b.update(npz_bytes=7), "its npz_bytes is 7, and the file has "),
+        (lambda b: b.update(npz_bytes=0), "its npz_bytes is 0, and it has arrays"),
+        (lambda b: b.update(npz_bytes=-1), "its npz_bytes is -1, and it has arrays"),
+        (lambda b: b.update(npz_bytes=None), "its npz_bytes is None, and it has arrays"),
+        (lambda b: b.update(npz_bytes=b["npz_bytes"] + 0.5), "its npz_bytes is "),
+        (lambda b: b.pop("npz_bytes"), "its npz_bytes is not told"),
+        (lambda b: b.update(key="0" * 64), "its key is '00000000"),
+        (lambda b: b["schema"].update(major=1.5), "its schema's major version is 1.5, which is no whole"),
+        (lambda b: b["schema"].update(major=True), "its schema's major version is True, which is no whole"),
+        (lambda b: b["ingredients"].update(more=1), "its ingredients do not have the key in its name"),
     ],
 )
 def test_what_no_digest_covers_is_held_against_the_declaration(
@@ -147,6 +156,26 @@ def test_what_no_digest_covers_is_held_against_the_declaration(
     found = {f.output: f for f in told_otherwise(made, "probe", change)}
     assert (found["probe"].verdict, found["plan"].verdict) == (Verdict.DAMAGED, Verdict.IDENTICAL)
     assert found["probe"].detail.startswith(said)
+
+
+def taken(entry: RecordEntry) -> RecordEntry:
+    """Its results as from the cache."""
+    assert entry.record is not None
+    results = tuple(r.model_copy(update={"cached": True}) for r in entry.record.results)
+    return entry.model_copy(update={"record": entry.record.model_copy(update={"results": results})})
+
+
+def test_a_record_may_lack_its_length_where_an_older_kadr_may_have_written_it(made: Made) -> None:
+    assert told_otherwise(made, "probe", lambda b: b.pop("npz_bytes"))[0].verdict is Verdict.DAMAGED
+    older = made.manifest.model_copy(update={"kadr_version": "0.2.0"})
+    assert {f.verdict for f in stored(made.store, older)} == {Verdict.IDENTICAL}
+    cached = made.manifest.model_copy(update={"records": tuple(map(taken, made.manifest.records))})
+    assert {f.verdict for f in stored(made.store, cached)} == {Verdict.IDENTICAL}
+
+
+def test_what_a_later_minor_version_adds_is_read(made: Made) -> None:
+    found = told_otherwise(made, "probe", lambda b: (b.update(more=[1]), b["schema"].update(minor=9)))
+    assert {f.verdict for f in found} == {Verdict.IDENTICAL}
 
 
 def test_another_version_of_a_component_says_nothing_of_a_result(made: Made) -> None:

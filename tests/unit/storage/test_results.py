@@ -68,6 +68,20 @@ def test_the_next_smallest_counts_if_the_smallest_is_damaged(tmp_path: Path) -> 
     assert found(tmp_path) == second.digest
 
 
+@pytest.mark.parametrize(("told", "counts"), [(0, False), (7, False), (None, True)])
+def test_kept_arrays_have_the_length_that_is_told_of_them(
+    tmp_path: Path, told: int | None, counts: bool
+) -> None:
+    """None: as Kadr wrote it up to 0.2.0, without a length."""
+    store = FileStore(tmp_path)
+    result = written(store, 1)
+    header = json.loads(store.get(result.json))
+    header["npz_bytes"] = told
+    store.put(result.json, json.dumps({n: v for n, v in header.items() if v is not None}).encode())
+    assert usable(FileStore(tmp_path), result) is counts
+    assert found(tmp_path) == (result.digest if counts else None)
+
+
 def test_kept_arrays_must_be_there(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     result = written(store, 1)
