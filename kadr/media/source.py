@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from os import SEEK_CUR, SEEK_END, SEEK_SET
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
@@ -83,6 +84,8 @@ _OPTIONS = {
     "max_pixels": str(MAX_PIXELS),
 }
 _HEAD = 4096
+_REACH = 1 << 44
+"""No file reaches here: 16 TiB, where Linux' most common file system ends."""
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<MPD", b"v=0\r\n", b"v=0\n")
 
 
@@ -159,24 +162,40 @@ def packets(
 
 
 class _Readable:
-    """``file`` as FFmpeg expects it: seeking to where no file reaches fails by a number, as in C.
+    """``file`` as FFmpeg expects it: seeking only notes the place, and the file moves when it is read.
 
-    Damaged offsets lead there. FFmpeg gets over it; by an exception PyAV would end the reading of the whole file.
+    FFmpeg seeks several times for each box of a file, mostly to ask how long it is. Damaged offsets lead where no file
+    reaches: that fails by a number, as in C. By an exception PyAV would end the reading of the whole file.
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        self.read, self.tell, self._seek = file.read, file.tell, file.seek
+        self._file = file
+        self._size = file.seek(0, SEEK_END)
+        self._at = self._there = file.seek(0)
 
-    def seek(self, offset: int, whence: int = 0) -> int:
-        try:
-            return self._seek(offset, whence)
-        except (OSError, ValueError):
+    def read(self, size: int) -> bytes:
+        if self._at >= self._size:
+            return b""
+        if self._there != self._at:
+            self._there = self._file.seek(self._at)
+        found = self._file.read(size)
+        self._at = self._there = self._at + len(found)
+        return found
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        if whence:
+            offset += self._at if whence == SEEK_CUR else self._size
+        if not 0 <= offset < _REACH:
             return -errno.EINVAL
+        self._at = offset
+        return offset
 
 
 def _opened(file: BinaryIO) -> InputContainer:
     head = file.read(_HEAD)
-    file.seek(0)
     if not head:
         raise VideoUnreadable("The file is empty (0 bytes)")
     if head.lstrip()[:8].startswith(tuple(p[:8] for p in _PLAYLISTS)):

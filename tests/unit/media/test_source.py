@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from kadr.contracts.errors import VideoUnreadable
-from kadr.media.source import FileSource, open_container
+from kadr.media.source import FileSource, open_container, packets
+from kadr.storage.ranged import RangedSource
 from tests.media_files import numbered, write_video
+from tests.unit.media.counted import CountedSource
 
 
 def refused(path: Path) -> str:
@@ -116,3 +118,38 @@ def test_a_movie_that_keeps_its_data_elsewhere_gets_nothing_from_there(tmp_path:
         assert sum(1 for _ in careless.decode(video=0)) == 25
     with open_container(FileSource(path)) as container:
         assert not any(any(bytes(p)) for p in container.demux(video=0) if p.size)
+
+
+def test_empty_boxes_cost_no_seek_each(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "v.mp4", numbered(25)).path.read_bytes()
+    boxes = 20_000
+    padded = CountedSource(whole + boxed(b"free", b"") * boxes)
+    with open_container(padded) as container:
+        assert sum(1 for p in container.demux(video=0) if p.size) == 25
+    assert padded.seeks < boxes / 100
+    assert padded.bytes_read < 2 * padded.size
+
+
+@pytest.mark.parametrize("offset", [1 << 40, 1 << 45, (1 << 63) - 1])
+def test_an_offset_where_no_file_reaches_ends_no_reading_by_an_exception(tmp_path: Path, offset: int) -> None:
+    data = write_video(tmp_path / "v.mov", numbered(25)).path.read_bytes()
+    box = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stco"]
+    far = rewritten(data, box, bytes(4) + struct.pack(">IQ", 1, offset)).replace(b"stco", b"co64")
+    path = tmp_path / "far.mov"
+    path.write_bytes(far)
+    said: list[str] = []
+    for source in (FileSource(path), RangedSource(len(far), lambda at, n: far[at : at + n])):
+        with open_container(source) as container:
+            assert container.streams.video[0].frames == 25
+            assert not [p for p in packets(container, container.streams.video[0], said=said) if p.size]
+    assert "Invalid argument" not in "".join(said)
+
+
+def test_what_lies_in_a_bucket_reads_like_a_file(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "v.mp4", numbered(25))
+    data = source.path.read_bytes()
+    with (
+        open_container(source) as local,
+        open_container(RangedSource(len(data), lambda at, n: data[at : at + n])) as far,
+    ):
+        assert [bytes(p) for p in far.demux()] == [bytes(p) for p in local.demux()]
