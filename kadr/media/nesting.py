@@ -33,22 +33,28 @@ def _walk(file: BinaryIO, length: Callable[[bytes], int], size: int) -> Iterator
             return
 
 
-def holds(file: BinaryIO, name: str, at: int) -> bool:
-    """Whether the byte ``at`` is within what began before, or that cannot be told of a format that could say it."""
-    if name == "flv":
-        return not _tag_ends(file, at)
+def first_end(file: BinaryIO, name: str) -> int | None:
+    """Where the first recording ends, by what its head says: all before is within it.
+
+    0: heads of this format do not say it, or of Matroska need not. None: this one should, and nothing can be told.
+    """
     if name in ("wav", "aiff"):
         said = int.from_bytes(_read(file, 0)[4:8], "little" if name == "wav" else "big")
-        return said in _UNKNOWN or at < 8 + said
-    return name == "matroska,webm" and at < _segment_end(file)
+        return None if said in _UNKNOWN else 8 + said
+    return _segment_end(file) if name == "matroska,webm" else 0
 
 
-def _tag_ends(file: BinaryIO, at: int) -> bool:
-    """FLV: whether the four bytes before are the length of a tag, which says the same of itself."""
+def in_tag(file: BinaryIO, name: str, at: int) -> bool:
+    """Whether the byte ``at`` of an FLV is within a tag: the four bytes before are not the length of one.
+
+    Where they are, the tag says the same of itself.
+    """
+    if name != "flv":
+        return False
     before = int.from_bytes(_read(file, max(0, at - 4))[:4], "big")
     if not 11 <= before <= at - 4:
-        return False
-    return int.from_bytes(_read(file, at - 4 - before)[1:4], "big") + 11 == before
+        return True
+    return int.from_bytes(_read(file, at - 4 - before)[1:4], "big") + 11 != before
 
 
 def _segment_end(file: BinaryIO) -> int:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import BinaryIO
 
 from kadr.contracts.media import SourceFile
 from kadr.media.index import SampleIndex
-from kadr.media.nesting import holds, tops
+from kadr.media.nesting import first_end, in_tag, tops
 
 _BEGINNINGS = {
     "flv": rb"FLV\x01.\x00\x00\x00\x09",
@@ -24,8 +25,12 @@ _BEGINNINGS = {
     "flac": rb"fLaC[\x00\x80]\x00\x00\x22",
 }
 """How files begin, by the format's name in FFmpeg; long enough to be no chance."""
+_SOUGHT = {"matroska,webm": rb"\x1a\x45\xdf\xa3"}
+"""What is sought, where to match a whole beginning at every such place would take long."""
 _LONGEST = 128
 """Bytes of a beginning, at most."""
+_MOST_PLACES, _MOST_BOXES = 1000, 1 << 14
+"""Places that look like a beginning, and boxes, that are looked at: more are no chance, but made to cost time."""
 _BLOCK = 1 << 20
 _BEHIND = 64 << 20
 """How far behind the last packet is looked: an index may stand there."""
@@ -48,11 +53,12 @@ def next_recording(source: SourceFile, name: str, index: SampleIndex) -> int | N
     pattern = re.compile(sign, re.DOTALL)
     with source.open() as file:
         known = tops(file, name, source.size)
-        if known is not None:
+        if known is None:
+            places = _found(file, name, start, min(end, source.size))
+        else:
             reach = end if backs else source.size
-            return next((at for at in known if start <= at < reach and _begins(file, at, pattern)), None)
-        found = _found(file, pattern, start, min(end, source.size))
-        return next((at for at in found if not holds(file, name, at)), None)
+            places = islice((at for at in known if start <= at < reach), _MOST_BOXES)
+        return next((at for at in places if _begins(file, at, pattern) and not in_tag(file, name, at)), None)
 
 
 def _begins(file: BinaryIO, at: int, pattern: re.Pattern[bytes]) -> bool:
@@ -60,8 +66,17 @@ def _begins(file: BinaryIO, at: int, pattern: re.Pattern[bytes]) -> bool:
     return pattern.match(file.read(_LONGEST)) is not None
 
 
-def _found(file: BinaryIO, pattern: re.Pattern[bytes], start: int, end: int) -> Iterator[int]:
-    """Where the sign stands. Stretches are read with the beginning of the next."""
+def _found(file: BinaryIO, name: str, start: int, end: int) -> Iterator[int]:
+    """Where the first recording may have ended and another may begin."""
+    first = first_end(file, name)
+    if first is None:
+        return
+    sought = re.compile(_SOUGHT.get(name, _BEGINNINGS[name]), re.DOTALL)
+    yield from islice(_matches(file, sought, max(start, first), end), _MOST_PLACES)
+
+
+def _matches(file: BinaryIO, sought: re.Pattern[bytes], start: int, end: int) -> Iterator[int]:
+    """Stretches are read with the beginning of the next."""
     for at in range(start, end, _BLOCK):
         file.seek(at)
-        yield from (at + m.start() for m in pattern.finditer(file.read(min(_BLOCK + _LONGEST, end - at))))
+        yield from (at + m.start() for m in sought.finditer(file.read(min(_BLOCK + _LONGEST, end - at))))

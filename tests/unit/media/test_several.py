@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from kadr.media.index import SampleIndex
 from kadr.media.probe import probe_source
+from kadr.media.several import next_recording
 from kadr.media.source import FileSource
 from tests.fuzz.seeds import RECIPES
 from tests.fuzz.seeds import made as made_anew
+from tests.unit.media.counted import CountedSource
 
 THUMBNAIL = struct.pack(">I", 24) + b"ftypheic" + bytes(4) + b"mif1heic" + bytes(64)
 MP4 = "mp4-h264-aac"
@@ -114,3 +117,55 @@ def test_a_webm_attached_to_a_matroska_is_no_recording(tmp_path: Path) -> None:
     held = b"\x19\x41\xa4\x69\x01" + len(mkv).to_bytes(7, "big") + mkv
     longer = (said + len(held) | 1 << 56).to_bytes(8, "big")
     assert joined(tmp_path, mkv[:at] + longer + mkv[at + 8 :] + held) == []
+
+
+TAIL = 4 << 20
+"""Bytes that look like recordings; a thousand of these places may be looked at."""
+EBML = b"\x1a\x45\xdf\xa3"
+
+
+def looked_at(first: bytes, tail: bytes, name: str) -> CountedSource:
+    """The file of both, after it was looked through, in which no second recording was found."""
+    source = CountedSource(first + tail * (TAIL // len(tail)))
+    index = SampleIndex({})
+    index.read_to = len(first)
+    assert next_recording(source, name, index) is None
+    return source
+
+
+def test_within_a_recording_that_says_it_goes_on_nothing_is_sought() -> None:
+    wav, aiff, mkv = made("wav"), made("aiff"), made("mkv-everything")
+    size = mkv.index(b"\x18\x53\x80\x67") + 4
+    for source in (
+        looked_at(wav[:4] + b"\xf0\xff\xff\xff" + wav[8:], wav[:12], "wav"),
+        looked_at(aiff[:4] + b"\xff\xff\xff\xf0" + aiff[8:], aiff[:12], "aiff"),
+        looked_at(
+            mkv[:size] + b"\x01\x00\x00\xff" + mkv[size + 4 :], EBML + b"\x42\x82\x84webm", "matroska,webm"
+        ),
+    ):
+        assert source.reads <= 4
+        assert source.bytes_read < 256
+
+
+def test_of_many_places_that_look_like_a_recording_some_are_looked_at() -> None:
+    flv, mkv, mp4, asf = (made(name) for name in ("flv-h264", "mkv-everything", MP4, "asf-wmv"))
+    for source, at_most in (
+        (looked_at(flv + b"Z", flv[:9], "flv"), 4000),
+        (looked_at(mkv, EBML, "matroska,webm"), 4000),
+        (looked_at(mkv, EBML + bytes(60), "matroska,webm"), 4000),
+        (looked_at(mp4, box(b"free", b""), "mov,mp4,m4a,3gp,3g2,mj2"), 40_000),
+        (looked_at(asf, b"Z" * 16 + struct.pack("<Q", 24), "asf"), 40_000),
+    ):
+        assert source.reads < at_most
+        assert source.seeks < at_most
+        assert source.bytes_read < TAIL
+
+
+def test_a_recording_behind_one_that_says_where_it_ends_is_found_at_once() -> None:
+    for recipe, name in (("wav", "wav"), ("aiff", "aiff"), ("mkv-everything", "matroska,webm")):
+        one = made(recipe)
+        source = CountedSource(one * 3)
+        index = SampleIndex({})
+        index.read_to = len(one) // 2
+        assert next_recording(source, name, index) == len(one)
+        assert source.reads <= 4
