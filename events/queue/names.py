@@ -64,6 +64,11 @@ class Names:
     def bell(self, function: str) -> str:
         return self.function(function) + FUNCTION_KEYS["BELL"]
 
+    @property
+    def hints(self) -> str:
+        """The stream of names of objects that were written."""
+        return f"{self.prefix}:hints"
+
     def view(self, run_id: str) -> str:
         return self.run(run_id) + RUN_KEYS["VIEW"]
 
