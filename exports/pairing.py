@@ -2,7 +2,9 @@
 
 Things that are equal are pairs at once. The others are paired so that the pairs agree best (the assignment problem, by SciPy):
 only such of the same label, or of texts that are alike, which overlap in time or lie within NEAR_MS. Candidates come of a sweep over
-start times, so that the work grows with the pairs that are near, not with all there could be.
+start times, so that the work grows with the pairs that are near, not with all there could be. Where so many lie at one time that
+there are more than CROWDED candidates, the best pairs are taken one after the other instead, a block of candidates at a time:
+pairs that are good each, though not always those of the greatest agreement in sum.
 """
 
 from __future__ import annotations
@@ -29,6 +31,12 @@ ALIKE = 0.6
 """Similarity (1 is equal) from which two texts may be one that was read differently."""
 DENSE = 1_000_000
 """Cells up to which an assignment problem is solved as a full matrix (8 MB): the faster way for small ones."""
+
+CROWDED = 2_000_000
+"""Candidates up to which the best assignment is looked for: of 1,400 things that all overlap (2 s, 0.4 GB). Its work grows by
+the third power of their number, that of taking the best ones by the second, and its memory not at all."""
+STRETCH = 100_000
+"""Candidates from the best down that are looked at before those are dropped of which one has its pair."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +72,44 @@ def paired(kind: Kind, before: Sequence[Thing], after: Sequence[Thing]) -> list[
     theirs = sorted({*range(len(after))} - {j for _, j in pairs})
     if ours and theirs:
         left, right = [before[i] for i in ours], [after[j] for j in theirs]
-        rows, columns = _near(kind, left, right)
-        gain = _agreement(kind, left, right, rows, columns)
-        fit = gain > 0
-        found = _assigned(rows[fit], columns[fit], gain[fit], len(left))
+        blocks = _blocks(_near_each(*_stretched(kind, left, right)))
+        found = _crowded(kind, left, right, blocks) if len(blocks) > 1 else _best(kind, left, right)
         pairs += [(ours[r], theirs[c]) for r, c in found]
     return sorted(pairs)
+
+
+def _best(kind: Kind, left: Sequence[Thing], right: Sequence[Thing]) -> Iterator[tuple[int, int]]:
+    rows, columns, gain = _candidates(kind, left, right)
+    return _assigned(rows, columns, gain, len(left))
+
+
+def _crowded(
+    kind: Kind, left: Sequence[Thing], right: Sequence[Thing], blocks: Sequence[range]
+) -> Iterator[tuple[int, int]]:
+    """The best pairs of each block of ``left``, best first, with what the blocks before have left of ``right``."""
+    free = list(range(len(right)))
+    for block in blocks:
+        rows, columns, gain = _candidates(kind, [left[i] for i in block], [right[j] for j in free])
+        taken = list(_best_first(rows, columns, gain))
+        yield from ((block[r], free[c]) for r, c in taken)
+        gone = {c for _, c in taken}
+        free = [j for c, j in enumerate(free) if c not in gone]
+        if not free:
+            return
+
+
+def _best_first(rows: Array, columns: Array, gain: Array) -> Iterator[tuple[int, int]]:
+    if not len(rows):
+        return
+    order = np.argsort(-gain, kind="stable")
+    alone, others = np.ones(rows.max() + 1, bool), np.ones(columns.max() + 1, bool)
+    for first in range(0, len(order), STRETCH):
+        some = order[first : first + STRETCH]
+        some = some[alone[rows[some]] & others[columns[some]]]
+        for r, c in zip(rows[some].tolist(), columns[some].tolist(), strict=True):
+            if alone[r] and others[c]:
+                alone[r] = others[c] = False
+                yield r, c
 
 
 def _equal(kind: Kind, before: Sequence[Thing], after: Sequence[Thing]) -> Iterator[tuple[int, int]]:
@@ -88,15 +128,40 @@ def _compared(kind: Kind, thing: Thing) -> Hashable:
     return thing["start_ms"], thing["end_ms"], kind.label and thing[kind.label], text, values
 
 
-def _near(kind: Kind, left: Sequence[Thing], right: Sequence[Thing]) -> tuple[Array, Array]:
-    """Indices of all things of the same label that overlap or lie within NEAR_MS."""
+def _candidates(kind: Kind, left: Sequence[Thing], right: Sequence[Thing]) -> tuple[Array, Array, Array]:
+    """Indices of all that may be one thing, and how well each two agree."""
+    rows, columns = meeting(*_stretched(kind, left, right), NEAR_MS)
+    gain = _agreement(kind, left, right, rows, columns)
+    fit = gain > 0
+    return rows[fit], columns[fit], gain[fit]
+
+
+def _stretched(kind: Kind, left: Sequence[Thing], right: Sequence[Thing]) -> tuple[Array, Array]:
+    """Spans of all, on a stretch of the time axis for each label: those of different ones are never near."""
     ours, theirs = spans(left), spans(right)
-    if kind.label is not None:
-        # A stretch of the time axis for each label: those of different ones are never near.
-        apart = max(ours.max(), theirs.max()) + 2 * NEAR_MS
-        mine, others = _codes([t[kind.label] for t in left], [t[kind.label] for t in right])
-        ours, theirs = ours + apart * mine[:, None], theirs + apart * others[:, None]
-    return meeting(ours, theirs, NEAR_MS)
+    if kind.label is None:
+        return ours, theirs
+    apart = max(ours.max(), theirs.max()) + 2 * NEAR_MS
+    mine, others = _codes([t[kind.label] for t in left], [t[kind.label] for t in right])
+    return ours + apart * mine[:, None], theirs + apart * others[:, None]
+
+
+def _near_each(ours: Array, theirs: Array) -> Array:
+    """How many of ``theirs`` each of ``ours`` is near: those that have begun by its end, less those that are over before it."""
+    begun = np.searchsorted(np.sort(theirs[:, 0]), ours[:, 1] + NEAR_MS, "right")
+    over = np.searchsorted(np.sort(theirs[:, 1]), ours[:, 0] - NEAR_MS, "left")
+    return np.asarray(begun - over)
+
+
+def _blocks(counts: Array) -> list[range]:
+    """Neighbours with at most CROWDED candidates together, or one alone that has more."""
+    found, first, many = [], 0, 0
+    for i, count in enumerate(counts.tolist()):
+        if many + count > CROWDED and i > first:
+            found.append(range(first, i))
+            first, many = i, 0
+        many += count
+    return [*found, range(first, len(counts))]
 
 
 def spans(things: Sequence[Thing]) -> Array:
