@@ -24,7 +24,7 @@ from kadr.storage.s3_bucket import S3Bucket
 from kadr.storage.s3_client import Patience, S3Address, S3Client
 
 SERVERS = ["juicefs", "minio"]
-TOKEN = "a word between us"
+TOKEN = "word-between-us"
 CACHE = 64 << 20
 BRISK = Patience(retries=2, connect_s=2, read_s=20, failures=3, pause_s=0.4)
 

@@ -26,6 +26,7 @@ class Webhook:
 
     url: str
     token: str = ""
+    """One word, without "Bearer": both servers then send ``Authorization: Bearer <token>``, else each something of its own."""
 
 
 class S3Server(Protocol):

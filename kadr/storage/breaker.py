@@ -18,17 +18,22 @@ class BreakerOpen(Exception):
 
 
 class Breaker:
-    """Opens after ``failures`` in a row; after ``pause_s`` one call probes, and its success closes it.
+    """Opens after ``failures`` in a row; after ``pause_s`` the next caller probes, and an answer closes it.
 
     pybreaker holds its lock during a call, so that calls would queue up behind one another: here it only counts what came of
     those that ran beside it, and runs the probe.
     """
 
     def __init__(
-        self, counts: Callable[[BaseException], bool], failures: int = FAILURES, pause_s: float = PAUSE_S
+        self,
+        probe: Callable[[], object],
+        counts: Callable[[BaseException], bool],
+        failures: int = FAILURES,
+        pause_s: float = PAUSE_S,
     ) -> None:
-        """``counts`` tells which errors speak of a server that is down; others are answers."""
-        self.pause_s = pause_s
+        """``probe`` asks the server something small; ``counts`` tells which errors speak of one that is down: others are answers."""
+        self._ask = probe
+        self._counts = counts
         self._breaker = pybreaker.CircuitBreaker(
             failures,
             pause_s,
@@ -44,7 +49,7 @@ class Breaker:
     def call(self, function: Callable[[], T]) -> T:
         """What ``function`` gives or raises. Raises BreakerOpen instead of calling it while the pause lasts."""
         if self.open:
-            return self._probe(function)
+            self._probe()
         try:
             result = function()
         except Exception as error:
@@ -54,13 +59,17 @@ class Breaker:
             self._told(None)
         return result
 
-    def _probe(self, function: Callable[[], T]) -> T:
+    def _probe(self) -> None:
+        """Close it if the server answers. Of many callers one asks; what was wanted itself may take long."""
         if not self._probing.acquire(blocking=False):
             raise BreakerOpen
         try:
-            return self._breaker.call(function)
+            self._breaker.call(self._ask)
         except pybreaker.CircuitBreakerError as error:
             raise BreakerOpen from error
+        except Exception as error:
+            if self._counts(error):
+                raise
         finally:
             self._probing.release()
 

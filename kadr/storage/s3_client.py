@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
+from xml.etree.ElementTree import ParseError
 
 from minio import Minio
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
@@ -70,7 +71,7 @@ class S3Client:
         self.address = address
         self.patience = patience or Patience()
         self._minio = _connection(address, address.endpoint, self.patience)
-        self._breaker = Breaker(_down, self.patience.failures, self.patience.pause_s)
+        self._breaker = Breaker(self._probe, _down, self.patience.failures, self.patience.pause_s)
         self._seen = False
 
     @cached_property
@@ -127,6 +128,10 @@ class S3Client:
         if not self.ask(f"bucket {bucket}", lambda minio: minio.bucket_exists(bucket)):
             self.ask(f"bucket {bucket}", lambda minio: minio.make_bucket(bucket))
 
+    def _probe(self) -> None:
+        bucket = self.address.bucket
+        self._translated(f"bucket {bucket}", lambda minio: minio.bucket_exists(bucket))
+
     def _see_bucket(self) -> None:
         """A HEAD's 404 does not tell a missing object from a missing bucket."""
         if not self._seen:
@@ -138,6 +143,8 @@ class S3Client:
             return call(self._minio)
         except (MinioException, HTTPError, OSError) as error:
             raise _error(what, error) from error
+        except ParseError as error:
+            raise StoreFailure(f"store: {what}: the answer is not XML: {error}") from error
         except ValueError as error:
             raise StoreRefused(f"store: {what}: {error}") from error
 
