@@ -27,6 +27,12 @@ class Source:
         """Where the export is from, in words that no format forbids."""
         return f"Kadr {self.found['run']['kadr_version']}, run {self.found['run']['run_id']}"
 
+    @property
+    def end_ms(self) -> int:
+        """Where the part of the video ends that the run was asked about."""
+        asked = self.found.get("asked") or {}  # early insights have none
+        return int(asked.get("end_ms") or self.found["video"]["duration_ms"])
+
     def why_empty(self, *components: str) -> str:
         """Why there is nothing of what ``components`` find, in words; "" if they looked and found nothing."""
         reasons = [m["reason"] for m in self.found["missing"] if {*components} & {*m["components"]}]

@@ -42,7 +42,8 @@ QUALITY = 80
 
 
 def export(source: Source, options: Options) -> Exported:
-    """For each track its grids, ``options.width`` pixels a picture, and its cues: each shows until the next one's time.
+    """For each track its grids, ``options.width`` pixels a picture, and its cues: each shows until the next one's time, the last
+    until the end of what the run was asked about.
 
     Raises InvalidObject for a stored picture that cannot be decoded.
     """
@@ -90,7 +91,7 @@ def _track(source: Source, name: str, stills: Sequence[Still], wide: int) -> dic
     sheet = COLUMNS * ROWS
     ends = [f"{TRACKS[name].end}-{i + 1}.jpg" for i in range(-(-len(stills) // sheet))]
     width, height = _size(source, _decoded(stills[0]), wide) if stills else (wide, 0)
-    times = [*(s.t_ms for s in stills), source.found["video"]["duration_ms"]]
+    times = [*(s.t_ms for s in stills), source.end_ms]
     cues = []
     for i, (start, end) in enumerate(pairwise(times)):
         row, column = divmod(i % sheet, COLUMNS)

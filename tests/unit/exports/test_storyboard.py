@@ -56,6 +56,12 @@ def test_each_time_shows_its_picture(track: str, end: str) -> None:
     assert [end for _, end, _ in found] == [*(start for start, _, _ in found[1:]), 92_000]
 
 
+def test_of_a_part_the_last_picture_shows_until_the_part_ends() -> None:
+    asked = {**source(complete()).found["asked"], "end_ms": 91_000, "whole": False}
+    made = exported("storyboard", source(complete(), asked=asked))
+    assert [*thumbnails(made.files, "harbour", ".storyboard.vtt")][-1][:2] == (90_000, 91_000)
+
+
 def test_many_pictures_take_several_grids_of_the_size_asked_for() -> None:
     made = exported("storyboard", source(long()), width=64)
     grids = [Image.open(io.BytesIO(b)).size for n, b in made.files.items() if n.endswith(".jpg")]
