@@ -33,6 +33,10 @@ COMMANDS = {
         "Ask videos analysed before what another profile asks: plan first, then the delta.",
     ),
     "gc": ("cli.gc", "Remove what nobody needs: expired intermediates, old runs, results of no run."),
+    "index": (
+        "cli.index",
+        "The index in PostgreSQL: its schema, rebuilding it from the store, what the two disagree about.",
+    ),
     "models": ("cli.models", "List, fetch and check model weights."),
     "new-component": ("cli.new_component", "Write a new component that already runs, with its test."),
 }

@@ -143,10 +143,14 @@ class Database:
         except psycopg.Error as error:
             raise IndexRefused(f"{self.named}: {_first_line(error)}") from error
 
-    def connect(self) -> Connection:
-        """A connection beside the pool and the breaker, for what a person waits for. Raises DatabaseAway with the reason."""
-        with self._translated():
-            return psycopg.connect(self._url, **_kwargs(self._parameters))
+    @contextmanager
+    def directly(self) -> Iterator[Connection]:
+        """A connection beside the pool and the breaker, for what a person waits for.
+
+        Raises DatabaseAway with the reason, IndexRefused.
+        """
+        with self._translated(), psycopg.connect(self._url, **_kwargs(self._parameters)) as connection:
+            yield connection
 
     def close(self) -> None:
         """End all connections."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, LiteralString
 
+from psycopg import sql
 from psycopg.rows import dict_row
 
 from index.derive import instant, source_hash
-from index.tables import Connection, Row
+from index.tables import DERIVED, Connection, Row
 
 MOST = 200
 """Rows of one page."""
@@ -137,3 +138,11 @@ def with_result(connection: Connection, owner: str, digest: str, limit: int = MO
         WHERE owner = %(owner)s AND digest = %(digest)s ORDER BY run_id, task, name LIMIT %(limit)s
     """
     return _rows(connection, query, {"owner": owner, "digest": digest, "limit": limit})
+
+
+def sizes(connection: Connection) -> dict[str, int]:
+    """Rows of each table of the index that is there, webhooks among them."""
+    names = [*(table.name for table in DERIVED), "webhooks"]
+    there = [n for n in names if connection.execute("SELECT to_regclass(%s)", (n,)).fetchone() != (None,)]
+    count = sql.SQL("SELECT count(*) FROM {}")
+    return {n: int(connection.execute(count.format(sql.Identifier(n))).fetchall()[0][0]) for n in there}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from platformdirs import user_data_path
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from kadr.contracts.errors import KadrError
@@ -41,6 +41,28 @@ class Settings(BaseSettings):
     """Certificates that `kadr models pull` trusts beside the system's."""
     fetch_gb: int = Field(default=20, ge=1)
     """Largest video that is fetched from a URL, in GB (10^9 bytes)."""
+
+    database_url: SecretStr | None = None
+    """The PostgreSQL that holds the index; never shown, for it may hold a password."""
+
+    redis_url: SecretStr | None = None
+    """Redis 7 or Valkey, as redis://HOST:PORT/0: the task streams."""
+    s3_endpoint: str | None = None
+    """The object store of the service, like http://127.0.0.1:9000."""
+    s3_bucket: str = "kadr"
+    s3_region: str = "us-east-1"
+    s3_access_key: SecretStr | None = None
+    s3_secret_key: SecretStr | None = None
+    s3_public_endpoint: str | None = Field(default=None, alias="S3_PUBLIC_ENDPOINT")
+    """The URL at which users reach the object store, where it is another: what is signed for them names it."""
+    api_key: SecretStr | None = None
+    """Who sends it as a bearer token may use the API; there is no user but this one yet."""
+    api_owner: str = Field(default="main", pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    """Whose the videos are that come in with the API key."""
+    notify_token: SecretStr | None = None
+    """By which notifications are known to be the object store's."""
+    function: str = ""
+    """The component that this process of a function runs."""
 
     glibc_tunables: str = Field(default="", alias="GLIBC_TUNABLES")
     """What the C library is told anyway: it goes before what Kadr tells it for processes of models."""

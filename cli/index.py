@@ -1,0 +1,156 @@
+"""``kadr index``: the index in PostgreSQL. Its schema, bringing it back from the store, and what the two disagree about."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.compose import Machine
+from cli.tables import print_json, print_table
+from cli.text import number, printable
+from kadr.contracts.errors import KadrError
+from kadr.settings import InvalidSetting
+
+if TYPE_CHECKING:
+    from index.database import Database
+    from index.rebuild import Progress
+
+SHOWN = 20
+EVERY_S = 0.5
+
+
+class NotInstalled(KadrError):
+    """The libraries of the service are not installed: pip install 'kadr[service]'."""
+
+
+@click.group("index")
+def command() -> None:
+    """The index in PostgreSQL (KADR_DATABASE_URL): a copy of what the store says that can be asked quickly."""
+
+
+@contextmanager
+def _database(machine: Machine) -> Iterator[Database]:
+    """The database of the settings, if it answers. Raises InvalidSetting, NotInstalled, DatabaseAway."""
+    if (url := machine.settings.database_url) is None:
+        raise InvalidSetting(
+            "KADR_DATABASE_URL is not set: name the PostgreSQL that is to hold the index, "
+            "e.g. postgresql://user:password@host:5432/kadr"
+        )
+    if importlib.util.find_spec("psycopg") is None:
+        raise NotInstalled()
+    from index.database import Database
+
+    with Database(url.get_secret_value()) as database:
+        with database.directly():
+            pass  # what it raises says why it cannot be reached
+        yield database
+
+
+@command.command("migrate")
+@click.option("--to", type=click.IntRange(0), help="Up or down to this migration; 0 takes all back.")
+def migrate_index(to: int | None) -> None:
+    """Bring the database's schema to what this version needs. Safe to be run by several at once."""
+    with _database(Machine()) as database, database.directly() as connection:
+        from index.migrations import migrate
+
+        for line in (done := migrate(connection, to=to)):
+            print(line)
+        print(f"{database.named}: {number(len(done), 'migration')} done" if done else "nothing to do")
+
+
+@command.command("rebuild")
+@click.option("--everything", is_flag=True, help="Derive every run anew, even where its row looks right.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object instead of words.")
+def rebuild_index(everything: bool, as_json: bool) -> None:
+    """Make the index say what the store says, while the service runs. Stopped, it goes on when it is run again."""
+    machine = Machine()
+    with _database(machine) as database:
+        from index.rebuild import rebuild
+
+        began = time.monotonic()
+        tally = rebuild(machine.store, database, _progress(), everything)
+    seconds = round(time.monotonic() - began, 1)
+    if as_json:
+        return print_json({**vars(tally), "seconds": seconds})
+    for told in tally.damaged[:SHOWN]:
+        click.echo(printable(f"skipped: {told}"), err=True)
+    counts = ", ".join((number(tally.runs, "run"), number(tally.videos, "video"), f"{tally.aliases} aliases"))
+    print(
+        f"{counts} in the store; {tally.written} written, {tally.removed} removed, {tally.skipped} skipped "
+        f"in {seconds} s"
+    )
+    return None
+
+
+@command.command("check")
+@click.option("--json", "as_json", is_flag=True, help="A JSON list instead of a table.")
+def check_index(as_json: bool) -> None:
+    """Say what the index and the store disagree about. The exit code is 1 if anything."""
+    machine = Machine()
+    with _database(machine) as database:
+        from index.check import check
+
+        found = list(check(machine.store, database, _progress()))
+    if as_json:
+        print_json([vars(d) for d in found])
+    elif found:
+        rows = [
+            (d.what, d.table, "/".join(map(printable, d.key)), printable(d.detail)) for d in found[:SHOWN]
+        ]
+        print_table(("what", "table", "key", "detail"), rows)
+        counted = ", ".join(f"{n} {what}" for what, n in sorted(Counter(d.what for d in found).items()))
+        print(f"\n{counted}. To mend it: kadr index rebuild (--everything where rows are stale).")
+    else:
+        print("the index says what the store says")
+    if found:
+        sys.exit(1)
+
+
+@command.command("status")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object instead of words.")
+def show_status(as_json: bool) -> None:
+    """Which database it is, which schema it has, and how many rows."""
+    with _database(Machine()) as database, database.directly() as connection:
+        from index.migrations import applied, pending
+        from index.queries import sizes
+
+        missing = pending(connection)
+        server = connection.info.server_version // 10_000
+        vector = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()
+        said: dict[str, Any] = {
+            "database": database.named,
+            "postgresql": server,
+            "pgvector": vector[0] if vector else None,
+            "applied": [f"{n:04d}_{name}" for n, (name, _) in sorted(applied(connection).items())],
+            "pending": [f"{m.number:04d}_{m.name}" for m in missing],
+            "rows": sizes(connection),
+        }
+    if as_json:
+        return print_json(said)
+    print(f"{said['database']}: PostgreSQL {server}, pgvector {said['pgvector'] or 'not there'}")
+    print(f"schema: {said['applied'][-1] if said['applied'] else 'none'}")
+    if missing:
+        print(f"pending: {', '.join(said['pending'])}: run `kadr index migrate`")
+    if said["rows"]:
+        print_table(("table", "rows"), list(said["rows"].items()), right=("rows",))
+    return None
+
+
+def _progress() -> Progress:
+    """Tells a person at a terminal now and then how far it is."""
+    told = time.monotonic()
+
+    def tell(what: str, done: int) -> None:
+        nonlocal told
+        if sys.stderr.isatty() and time.monotonic() - told > EVERY_S:
+            told = time.monotonic()
+            click.echo(f"{what}: {done}", err=True)
+
+    return tell
