@@ -130,6 +130,8 @@ def _plain(compared: Compared) -> dict[str, Any]:
     before, after = map(asdict, compared.sides)
     found = asdict(compared.found)
     kinds = {k.pop("kind"): k for k in found.pop("kinds")}
+    for kind in kinds.values():
+        del kind["marks"]  # for the page
     return {
         "before": before,
         "after": after,

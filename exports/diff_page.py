@@ -117,22 +117,14 @@ def _lanes(
     changes: Changes, insights: tuple[Insights, Insights], length: int
 ) -> Iterator[list[Mapping[str, Any]]]:
     """For each run its things as bars: left and width in parts of a thousand, and what became of each."""
-    gone = [changes.lost, changes.added]
-    for side, own in enumerate(insights):
-        marked = {_place(t): ("lost", "added")[side] for t in gone[side]}
-        for what, pairs in (("moved", changes.moved), ("changed", changes.changed)):
-            marked |= {_place((p.before, p.after)[side]): what for p in pairs}
+    for own, marks in zip(insights, changes.marks, strict=True):
         yield [
             {
                 "left": round(1000 * start / length, 2),
                 "width": round(max(1.5, 1000 * (end - start) / length), 2),
-                "what": marked.get(_place(t), "same"),
+                "what": what,
                 "title": f"{name_of(t)} {clock(start)}–{clock(end)}".strip(),
             }
-            for t in own.get(changes.kind, ())
+            for t, what in zip(own.get(changes.kind, ()), marks, strict=True)
             for start, end in parts(t)
         ]
-
-
-def _place(thing: Thing) -> tuple[int, int, str]:
-    return thing["start_ms"], thing["end_ms"], str(thing.get("text") or thing.get("label") or "")

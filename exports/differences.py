@@ -46,7 +46,10 @@ class Pair:
 
 @dataclass(frozen=True)
 class Changes:
-    """What became of the things of one kind."""
+    """What became of the things of one kind.
+
+    ``marks``: of each thing of before and of each of after, in their order: same | lost | added | moved | changed.
+    """
 
     kind: str
     same: int = 0
@@ -54,6 +57,7 @@ class Changes:
     added: tuple[Thing, ...] = ()
     moved: tuple[Pair, ...] = ()
     changed: tuple[Pair, ...] = ()
+    marks: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
     @property
     def any(self) -> bool:
@@ -191,24 +195,21 @@ def _without(insights: Insights, kinds: Set[str]) -> Insights:
 
 def changes(kind: Kind, before: Sequence[Thing], after: Sequence[Thing]) -> Changes:
     """Pair the things of one kind and say what became of each."""
-    pairs = paired(kind, before, after)
-    same, moved, changed = 0, [], []
-    for i, j in pairs:
+    pairs: dict[str, list[Pair]] = {"same": [], "moved": [], "changed": []}
+    ours, theirs = ["lost"] * len(before), ["added"] * len(after)
+    for i, j in paired(kind, before, after):
         pair = _pair(kind, before[i], after[j])
-        if pair.changed:
-            changed.append(pair)
-        elif pair.moved_ms > MOVED_MS:
-            moved.append(pair)
-        else:
-            same += 1
-    ours, theirs = {i for i, _ in pairs}, {j for _, j in pairs}
+        what = "changed" if pair.changed else "moved" if pair.moved_ms > MOVED_MS else "same"
+        pairs[what].append(pair)
+        ours[i] = theirs[j] = what
     return Changes(
         kind.name,
-        same,
-        tuple(t for i, t in enumerate(before) if i not in ours),
-        tuple(t for j, t in enumerate(after) if j not in theirs),
-        tuple(moved),
-        tuple(changed),
+        len(pairs["same"]),
+        tuple(t for t, what in zip(before, ours, strict=True) if what == "lost"),
+        tuple(t for t, what in zip(after, theirs, strict=True) if what == "added"),
+        tuple(pairs["moved"]),
+        tuple(pairs["changed"]),
+        (tuple(ours), tuple(theirs)),
     )
 
 

@@ -114,7 +114,7 @@ def _best_first(rows: Array, columns: Array, gain: Array) -> Iterator[tuple[int,
 
 def _equal(kind: Kind, before: Sequence[Thing], after: Sequence[Thing]) -> Iterator[tuple[int, int]]:
     waiting = defaultdict[Hashable, list[int]](list)
-    for j, thing in enumerate(after):
+    for j, thing in reversed([*enumerate(after)]):  # of equals, the first are a pair
         waiting[_compared(kind, thing)].append(j)
     for i, thing in enumerate(before):
         if same := waiting.get(_compared(kind, thing)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -240,7 +241,8 @@ def test_what_one_run_was_never_asked_for_is_not_lost() -> None:
     assert not found.words.changes
     assert not found.facts
     assert not kind(found, "tags").any
-    same = differences(before, {**after, "objects": [cat]})
+    after["objects"] = [cat]
+    same = differences(before, after)
     assert not same.any
     side = Side("run", "v.mp4", "standard", "today")
     assert "not asked after" in page(same, side, side, (before, after), [])
@@ -273,6 +275,31 @@ def test_what_a_run_could_not_look_for_is_not_lost() -> None:
     assert "because it failed after" in made
     assert "because it was blocked after" in made
     assert '<b class="lost">failed</b>' in made
+
+
+def bars(found: Differences, *both: dict[str, Any]) -> list[list[str]]:
+    """What the page marks each run's bars with, of the one kind that differs."""
+    side = Side("run", "v.mp4", "standard", "today")
+    made = page(found, side, side, (both[0], both[1]), [])
+    return [re.findall('<i class="([a-z]+)"', lane) for lane in made.split('class="lane"')[1:]]
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("objects", {"label": "person"}),
+        ("faces", {}),
+        ("turns", {"speaker": "S1"}),
+        ("shots", {"kind": "cut"}),
+    ],
+)
+def test_the_page_marks_the_one_of_two_alike_that_is_lost(name: str, fields: dict[str, str]) -> None:
+    first, second = (thing(0, 6000, score=score, **fields) for score in (0.9, 0.5))
+    other = thing(8000, 1000, score=0.7, **fields)
+    before, after = {name: [first, second, other]}, {name: [first, other]}
+    found = differences(before, after)
+    assert bars(found, before, after) == [["same", "lost", "same"], ["same", "same"]]
+    assert bars(differences(after, before), after, before)[1] == ["same", "added", "same"]
 
 
 def test_the_page_names_both_of_two_different_videos() -> None:
