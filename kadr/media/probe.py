@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 from kadr.contracts.errors import VideoUnreadable
 from kadr.contracts.media import SourceFile
 from kadr.media.clock import MAX_ORIGIN_US, Clock, credible_ms
+from kadr.media.damage import damage_of, differ, told_of
 from kadr.media.geometry import displayed_size, orientation_of, rotation_of
 from kadr.media.index import SampleIndex, StreamExtent, scan
 from kadr.media.joins import Join, found_joins
@@ -47,36 +48,42 @@ def probe_source(source: SourceFile) -> Probed:
 
     Raises VideoUnreadable when it is no video or audio, holds neither, or its pictures are too large to decode.
     """
-    warnings: list[str] = []
+    read = _read(source)
     with open_container(source) as container:
-        video = _chosen_video(container, warnings)
-        number = None if video is None else video.index
-        first = _first_frame(container, video) if video else None
-    origin_us, index = _indexed(source, number, warnings)
-    with open_container(source) as container:
-        video = None if number is None else video_stream(container, number)
-        facts = _facts(source, container, video, first, origin_us, index, warnings)
-    return Probed(facts | {"size_bytes": source.size}, index)
+        video = None if read.video is None else video_stream(container, read.video)
+        facts = _facts(source, container, video, read)
+    return Probed(facts | {"size_bytes": source.size}, read.index)
 
 
-def _indexed(source: SourceFile, number: int | None, warnings: list[str]) -> tuple[int, SampleIndex]:
-    """The container's time that is 0 on the timeline, and the index: of a recording of several parts, over all of them."""
-    as_it_is = _scanned(source, number, warnings, ())
-    index = as_it_is[1]
+@dataclass(frozen=True)
+class _Reading:
+    """What one reading of all packets gave. ``video``: the stream chosen; ``origin_us``: the container's time that is 0."""
+
+    video: int | None
+    origin_us: int
+    index: SampleIndex
+    warnings: list[str]
+
+
+def _read(source: SourceFile) -> _Reading:
+    """Of a recording of several parts, over all of them."""
+    as_it_is = _scanned(source, ())
+    index = as_it_is.index
     if index.restarts and index.may_be_joined:
-        joined = _scanned(source, number, warnings, found_joins([e.pieces for e in index.extents.values()]))
-        if not joined[1].restarts:
+        joined = _scanned(source, found_joins([e.pieces for e in index.extents.values()]))
+        if not joined.index.restarts:
             return joined
     return as_it_is
 
 
-def _scanned(
-    source: SourceFile, number: int | None, warnings: list[str], joins: Sequence[Join]
-) -> tuple[int, SampleIndex]:
+def _scanned(source: SourceFile, joins: Sequence[Join]) -> _Reading:
     """Starts in headers are guesses: packets may come earlier, and where parts are joined also later."""
     early_us: int | None = None
     while True:
+        warnings: list[str] = []
         with open_container(source) as container:
+            video = _chosen_video(container, warnings)
+            number = None if video is None else video.index
             audio = [s.index for s in _audio(container)]
             if number is None and not audio:
                 nothing = "There is neither video nor audio in this file that Kadr can decode"
@@ -85,7 +92,7 @@ def _scanned(
             index = scan(container, number, audio, origin_us, credible_ms(source.size), joins)
         found_us = _earliest_us(index, number)
         if early_us is not None or (found_us >= 0 and not joins):
-            return origin_us, index
+            return _Reading(number, origin_us, index, warnings)
         early_us = found_us
 
 
@@ -107,14 +114,9 @@ def _audio(container: InputContainer) -> list[AudioStream]:
 
 
 def _facts(
-    source: SourceFile,
-    container: InputContainer,
-    video: VideoStream | None,
-    first: VideoFrame | None,
-    origin_us: int,
-    index: SampleIndex,
-    warnings: list[str],
+    source: SourceFile, container: InputContainer, video: VideoStream | None, read: _Reading
 ) -> dict[str, Any]:
+    index, warnings = read.index, read.warnings
     longest_ms = credible_ms(source.size)
     header_ms, found_ms = _lengths_ms(container, index)
     believed_ms = header_ms if 0 <= header_ms <= longest_ms else 0
@@ -123,29 +125,39 @@ def _facts(
     next_at = next_recording(source, container.format.name, index)
     unread = source.size - next_at if next_at and not index.overlaps else None
     joined = {"kind": "joined", "found_ms": found_ms, "unread_bytes": unread} if next_at else None
-    damage = [*_damage(video is not None and first is None, index, promised, found_ms, joined)]
-    warnings += map(_told, damage)
+    streams = _header_facts(container, read, longest_ms)
+    declared = _declared(video) if video else None
+    first = _first_frame(container, video) if video else None
+    video_facts = _video_facts(declared, first, index, longest_ms) if declared else None
+    damage = [*damage_of(declared is not None and first is None, index, promised, found_ms, joined)]
+    warnings += map(told_of, damage)
     told = any(d["kind"] == "cut_off" for d in damage) or bool(index.joins)
     told = told or not has_header(source, container)
-    if header_ms and found_ms is not None and not told and (not believed_ms or _differ(found_ms, header_ms)):
+    if header_ms and found_ms is not None and not told and (not believed_ms or differ(found_ms, header_ms)):
         warnings.append(
             f"the header says {header_ms / 1000:.1f} s, but the streams hold {found_ms / 1000:.1f} s"
         )
     shown_ms = believed_ms if found_ms is None else found_ms
-    video_facts = _video_facts(video, first, index, longest_ms) if video else None
     return {
         "container": container.format.name,
         "duration_ms": max(shown_ms, video_facts["end_ms"] if video_facts else 0),
-        "origin_us": origin_us,
+        "origin_us": read.origin_us,
         "video": video_facts,
-        "audio": [_audio_facts(s, index.extents.get(s.index)) for s in _audio(container)],
-        "subtitles": [_stream_facts(s) for s in container.streams.subtitles if s.codec_context is not None],
-        "chapters": _chapters(container, origin_us, longest_ms),
-        "tags": _texts(container.metadata),
-        "attached_pictures": sum(_attached(s) for s in container.streams.video),
+        **streams,
         "warnings": warnings,
         "damage": damage,
         **_joined(index),
+    }
+
+
+def _header_facts(container: InputContainer, read: _Reading, longest_ms: int) -> dict[str, Any]:
+    """To be read before any packet, which may add to it."""
+    return {
+        "audio": [_audio_facts(s, read.index.extents.get(s.index)) for s in _audio(container)],
+        "subtitles": [_stream_facts(s) for s in container.streams.subtitles if s.codec_context is not None],
+        "chapters": _chapters(container, read.origin_us, longest_ms),
+        "tags": _texts(container.metadata),
+        "attached_pictures": sum(_attached(s) for s in container.streams.video),
     }
 
 
@@ -195,20 +207,45 @@ def _decoded(packet: Any) -> list[VideoFrame]:
         return []
 
 
+@dataclass(frozen=True)
+class _Declared:
+    """What the header says of the pictures. ``shape``: of a pixel."""
+
+    index: int
+    codec: str
+    size: tuple[int, int]
+    shape: Fraction | None
+    fps: float
+    pix_fmt: str | None
+    transfer: int
+
+
+def _declared(video: VideoStream) -> _Declared:
+    """To be read before a picture is decoded, which may add to it."""
+    return _Declared(
+        video.index,
+        video.codec_context.name,
+        (video.width, video.height),
+        video.sample_aspect_ratio,
+        float(video.guessed_rate or video.average_rate or Fraction(25)),
+        video.pix_fmt,
+        video.color_trc,
+    )
+
+
 def _video_facts(
-    video: VideoStream, first: VideoFrame | None, index: SampleIndex, longest_ms: int
+    declared: _Declared, first: VideoFrame | None, index: SampleIndex, longest_ms: int
 ) -> dict[str, Any]:
-    extent = index.extents[video.index]
+    extent = index.extents[declared.index]
     orientation = _orientation(first)
-    width, height = (first.width, first.height) if first else (video.width, video.height)
-    upright = displayed_size(width, height, video.sample_aspect_ratio, orientation)
-    transfer = first.color_trc if first else video.color_trc
-    fps = extent.fps or float(video.guessed_rate or video.average_rate or Fraction(25))
+    width, height = (first.width, first.height) if first else declared.size
+    upright = displayed_size(width, height, declared.shape, orientation)
+    fps = extent.fps or declared.fps
     last = max(extent.end_us, extent.last_us + (0 if extent.end_us > extent.last_us else round(1e6 / fps)))
     end_us = last if extent.first_us is not None else round(extent.packets * 1e6 / fps)
     return {
-        "index": video.index,
-        "codec": video.codec_context.name,
+        "index": declared.index,
+        "codec": declared.codec,
         "width": upright[0],
         "height": upright[1],
         "orientation": orientation,
@@ -216,8 +253,8 @@ def _video_facts(
         "fps": round(fps, 3),
         "fps_varies": extent.fps_varies,
         "frames": extent.packets,
-        "pix_fmt": first.format.name if first else video.pix_fmt,
-        "hdr": transfer in _HDR_TRANSFERS,
+        "pix_fmt": first.format.name if first else declared.pix_fmt,
+        "hdr": (first.color_trc if first else declared.transfer) in _HDR_TRANSFERS,
         "start_ms": max(0, ((extent.first_us or 0) + 500) // 1000),
         "end_ms": min((end_us + 500) // 1000, longest_ms),
         "timed": extent.first_us is not None,
@@ -254,51 +291,6 @@ def _lengths_ms(container: InputContainer, index: SampleIndex) -> tuple[int, int
     ends = [(e.end_us, e.last_us) for e in index.extents.values() if e.first_us is not None]
     found_ms = -(-max(max(pair) for pair in ends) // 1000) if ends else None
     return (container.duration or 0) // 1000, found_ms
-
-
-def _differ(longer_ms: int, shorter_ms: int) -> bool:
-    """By more than headers that are only rough do."""
-    return longer_ms - shorter_ms > max(2000, longer_ms // 20)
-
-
-def _damage(
-    blind: bool, index: SampleIndex, promised: int, found_ms: int | None, joined: dict[str, Any] | None
-) -> Iterator[dict[str, Any]]:
-    """What of the file is lost, each kind with what is known of it."""
-    if blind:
-        yield {"kind": "no_picture"}
-    if index.truncated:
-        yield {"kind": "stopped", "found_ms": found_ms, "error": index.truncated}
-    if joined:
-        yield joined
-    elif index.overlaps:
-        yield {"kind": "clock", "found_ms": found_ms}
-    if packets_hit := sum(e.incredible for e in index.extents.values()):
-        yield {"kind": "time_stamps", "packets": packets_hit}
-    if found_ms is not None and _differ(promised, found_ms):
-        yield {"kind": "cut_off", "expected_ms": promised, "found_ms": found_ms}
-
-
-def _told(damage: dict[str, Any]) -> str:
-    match damage["kind"]:
-        case "no_picture":
-            return "no picture could be decoded from the beginning of the video"
-        case "stopped":
-            return f"reading stopped before the end of the file: {damage['error']}"
-        case "time_stamps":
-            n = damage["packets"]
-            return (
-                "one packet has a damaged time stamp" if n == 1 else f"{n} packets have damaged time stamps"
-            )
-        case "joined" if damage["unread_bytes"]:
-            return f"another recording follows in the file and is not read: {damage['unread_bytes']} bytes"
-        case "joined":
-            return "several recordings are joined in the file: of parts with the same times only one is looked at"
-        case "clock":
-            return "its clock is set back on the way: of parts with the same times only one is looked at"
-        case _:
-            whole, there = damage["expected_ms"] / 1000, damage["found_ms"] / 1000
-            return f"the file is cut off: its header says {whole:.1f} s, but there are only {there:.1f} s"
 
 
 def _chapters(container: InputContainer, origin_us: int, longest_ms: int) -> list[dict[str, Any]]:

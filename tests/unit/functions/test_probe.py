@@ -14,9 +14,11 @@ from functions.pcm.component import PcmParams, pcm
 from functions.probe.component import ProbeParams, probe
 from kadr.contracts.errors import VideoUnreadable
 from kadr.contracts.keys import jcs
+from kadr.media.probe import probe_source
 from kadr.media.source import FileSource
 from tests.fuzz.seeds import RECIPES, made
 from tests.media_files import colour, numbered, probed, write_video
+from tests.unit.media.counted import CountedSource
 
 
 def facts(source: FileSource) -> dict[str, object]:
@@ -176,3 +178,13 @@ def test_chapters_beyond_all_measure_are_left_out(tmp_path: Path) -> None:
     never = b"\x92\x88\x7f" + b"\xff" * 7 + b"\xec\x80"
     path.write_bytes(data[:times] + never + data[times + len(never) :])
     assert facts(FileSource(path))["chapters"] == whole[:2]  # type: ignore[index]
+
+
+def test_a_video_is_opened_for_its_packets_and_for_its_facts_and_no_more(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "v.mp4", numbered(25), tone_s=1).path.read_bytes()
+    boxes = 20_000
+    padded = CountedSource(whole + struct.pack(">I4s", 8, b"free") * boxes)
+    assert probe_source(padded).facts["video"]["frames"] == 25
+    # Once more to look for another recording, where boxes are passed one by one, up to a bound.
+    assert padded.opened == 3
+    assert padded.seeks < 2 * boxes
