@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from exports.formats import FORMATS
 from exports.source import Exported, Options, Source
 from kadr.contracts.artifact import Artifact
 from kadr.contracts.errors import InvalidObject, ObjectMissing
-from kadr.contracts.run import Request, RunStatus
+from kadr.contracts.run import RunStatus
 from kadr.pipeline.admission import load_objects, runs_of
 from kadr.pipeline.closing import manifest_of
 from kadr.pipeline.render import StoredRun
@@ -85,7 +86,7 @@ def command(
     machine = Machine()
     notes: list[str] = []
     source = _source(machine, find(machine.store, run), notes)
-    notes += covers(source.found)
+    notes += [*covers(source.found), *lacks(source.found)]
     made = [FORMATS[name].export(source, Options(what, speakers, width)) for name in wanted]
     notes += [note for exported in made for note in exported.notes]
     for note in dict.fromkeys(notes):
@@ -117,22 +118,27 @@ def _source(machine: Machine, named: Named, notes: list[str]) -> Source:
     files = named.files(store, seen.state)
     if seen.state.closed is None or "insights.json" not in files:
         missing = f"run {request.run_id} of {named.title} is {seen.status} and has no insights.json"
-        raise ObjectMissing(f"{missing}; {next_step(machine, seen)}")
+        raise ObjectMissing(
+            "; ".join(filter(None, (missing, next_step(machine, seen), _instead(store, named))))
+        )
     if seen.state.closed.status is RunStatus.FAILED:
         failed = f"run {request.run_id} of {named.title} failed, so there is nothing to export"
-        raise ObjectMissing(f"{failed}; {_instead(store, request) or next_step(machine, seen)}")
+        raise ObjectMissing(f"{failed}; {_instead(store, named) or next_step(machine, seen)}")
     manifest = manifest_of(store, request, seen.state)
     stored = StoredRun(store, manifest, "", "")
     results = _Results(stored, notes)
     return Source(_insights(files["insights.json"]), results, _Files(files), stem(named.title))
 
 
-def _instead(store: FileStore, failed: Request) -> str:
-    """The newest run about the same video that did not fail; "" if there is none."""
-    for other in runs_of(store, failed.owner, failed.video_id or ""):
+def _instead(store: FileStore, named: Named) -> str:
+    """Another run about the same video, the newest that ended and did not fail; "" if there is none."""
+    asked = named.request
+    for other in runs_of(store, asked.owner, asked.video_id or ""):
         closed = evaluate(other, load_objects(store, other)).closed
-        if closed is not None and closed.status is not RunStatus.FAILED:
-            return f"the newest that did not is {other.run_id} ({other.profile_name}): `kadr export {other.run_id}`"
+        if other.run_id != asked.run_id and closed is not None and closed.status is not RunStatus.FAILED:
+            shown_here = outputs.run_shown(named.folder) == other.run_id
+            what = shlex.join(["kadr", "export", str(named.folder) if shown_here else other.run_id])
+            return f"the newest with results is {other.run_id} ({other.profile_name}): `{what}`"
     return ""
 
 
@@ -158,6 +164,18 @@ def covers(insights: Mapping[str, Any]) -> list[str]:
     if asked["narrowed"]:
         said.append(f"looked only for {', '.join(asked['looked_for']) or 'what no profile looks for'}")
     return [f"the run {' and '.join(said)}"] if said else []
+
+
+def lacks(insights: Mapping[str, Any]) -> list[str]:
+    """What the report's page says first of a file that is damaged, or of a run that lacks something.
+
+    Where components failed the page's first sentence is about them: the file's damage is told beside it.
+    """
+    problems = [s for s in insights["summary"] if s.get("kind") == "problem"]
+    told = ["".join(phrase["text"] for phrase in s["phrases"]) for s in problems]
+    if insights["status"] == RunStatus.COMPLETE:
+        return told
+    return [*told, *(m["reason"] for m in insights["missing"] if m["why"] == "damaged")]
 
 
 @dataclass
