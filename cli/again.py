@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ OPTIONS = {
 """Options of ``kadr analyze`` that set a parameter of all these components that are in the run."""
 SIDECAR = ("captions", "sidecar")
 """The parameter that is a whole text: what lies beside the video is found there again."""
+FAILS_ALIKE = ("VideoUnreadable", "InvalidProfile")
+"""Errors that the same bytes, asked the same, give every time."""
 
 
 def command_of(
@@ -79,6 +81,11 @@ def in_words(command: str | None, profile: str) -> str:
     """``command`` as a sentence names it; what to do instead where it cannot be told."""
     other = f"`kadr analyze` of the same video with the same options (profile {profile})"
     return f"`{command}`" if command else other
+
+
+def helps(codes: Sequence[str]) -> bool:
+    """Whether asking the same again may mend what failed with errors of these ``codes``."""
+    return not codes or any(code not in FAILS_ALIKE for code in codes)
 
 
 def _beside(path: Path) -> bool:

@@ -228,8 +228,19 @@ def _remarks(run: Mapping[str, Any]) -> Iterator[str]:
 
 
 def next_step(machine: Machine, seen: Seen) -> str:
-    """What is to be done about a run that lacks what people open."""
-    return _next({**describe(machine, seen), "files": {}})
+    """What is to be done about a run that lacks what people open; of one that must fail, what is wrong."""
+    run = describe(machine, seen)
+    errors = [] if again.helps(_codes(run)) else [c["error"]["message"] for c in _erred(run)]
+    return "; ".join(dict.fromkeys([*errors, _next({**run, "files": {}})]))
+
+
+def _erred(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The components that could not do all of their work."""
+    return [c for c in run["components"].values() if c["error"] and c["state"] in ("failed", "partial")]
+
+
+def _codes(run: Mapping[str, Any]) -> list[str]:
+    return [c["error"]["code"] for c in _erred(run)]
 
 
 def _next(run: Mapping[str, Any]) -> str:
@@ -247,6 +258,8 @@ def _next(run: Mapping[str, Any]) -> str:
         return f"nobody works on it: {same} resumes it"
     if run["status"] == RunStatus.COMPLETE:
         return f"there is no whole report, or it was removed: {same} makes it"
+    if not again.helps(_codes(run)):
+        return "asking the same again would fail alike"
     return f"{same} tries again what is missing"
 
 

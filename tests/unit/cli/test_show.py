@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cli.again import helps
 from cli.compose import Machine
 from cli.holding import hold
 from cli.show import counted
@@ -169,7 +170,36 @@ def test_a_failed_run_says_what_failed_and_what_that_cost(kadr: Kadr, place: Pla
     assert lines[0] == "text.mp4 failed"
     assert any(line.startswith("probe is failed: VideoUnreadable: ") for line in lines)
     assert "loudness is blocked: needs pcm, which is blocked" in lines
-    assert any("tries again what is missing" in line for line in lines)
+    assert "asking the same again would fail alike" in lines
+    refused = kadr("export", place.text, "--format", "srt")
+    assert refused.code == 1
+    assert refused.err.endswith(
+        "nothing to export; This is text, not a video: check that the right file was given; "
+        "asking the same again would fail alike\n"
+    )
+
+
+def test_only_what_may_end_otherwise_is_asked_again() -> None:
+    assert helps([])
+    assert helps(["VideoUnreadable", "WorkerDied"])
+    assert not helps(["VideoUnreadable", "InvalidProfile"])
+
+
+def test_a_stopped_run_does_not_hide_the_complete_one(
+    kadr: Kadr, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = shutil.copytree(place.home, tmp_path / "home", dirs_exist_ok=True)
+    monkeypatch.setenv("KADR_HOME", str(home))
+    anew = ("analyze", place.sound, "--only", "loudness", "--refresh", "--out", tmp_path / "o", "--json")
+    run_id = json.loads(kadr(*anew).out.splitlines()[-1])["videos"][0]["run_id"]
+    for path in (home / "store/state/local" / run_id).glob("done.*"):
+        path.unlink()  # what Ctrl-C leaves
+    refused = kadr("export", place.sound, "--format", "json")
+    assert f"run {run_id} of a reading.flac is stopped and has no insights.json" in refused.err
+    resume, other = re.findall(r"`(kadr [^`]+)`", refused.err)
+    assert "--refresh" in resume
+    assert shlex.split(other) == ["kadr", "export", f"{place.sound}.kadr"]
+    assert kadr(*shlex.split(other)[1:], "--format", "rttm").code == 0
 
 
 def test_what_a_failed_run_could_not_look_for_is_not_lost(kadr: Kadr, place: Place, tmp_path: Path) -> None:
@@ -193,6 +223,9 @@ def test_a_file_that_is_cut_off_is_said_to_be(kadr: Kadr, home: Path, tmp_path: 
     assert line.startswith("damaged the file is cut off: its header says ")
     assert line.removeprefix("damaged ") in " ".join(analysed.out.split())
     assert shown(kadr, cut)["warnings"] == [line.removeprefix("damaged ")]
+    exported = kadr("export", cut, "--format", "srt")
+    assert "note: The file is cut off: it should last 4 s but holds only " in exported.err
+    assert "Copy or download it again.\n" in exported.err
 
 
 def test_an_open_run_is_running_or_stopped_and_says_how_it_goes_on(
