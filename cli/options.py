@@ -17,8 +17,10 @@ from cli.compose import Machine, Question
 from cli.sources import Video, shown
 from cli.tracker import exactly
 from kadr.contracts.errors import InvalidProfile
+from kadr.contracts.faults import meant
 from kadr.contracts.profile import Profile
 from kadr.contracts.run import CaptionsFile
+from kadr.craft.languages import NAMES, OTHERWISE
 from kadr.pipeline import catalogue, profiles
 
 _LANGUAGE = re.compile(r"^([a-z]{2,3})(?:[-_][a-z]{2})?$")
@@ -52,12 +54,18 @@ class Language(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The code in small letters, of two where there is such a one; fails with usage for anything else."""
-        found = _LANGUAGE.match(str(value).lower())
+        text = str(value).lower()
+        found = _LANGUAGE.match(text)
+        code = found[1] if found else text
         if found is None:
-            self.fail(
-                f"{value!r} is no code of a language: write that of ISO 639-1, as en, ru or zh", param, ctx
-            )
-        return _short_code(found[1]) if len(found[1]) == 3 else found[1]
+            wrong = "is no code of a language: write that of ISO 639-1, as en, ru or zh"
+            self.fail(f"{value!r} {wrong}{_meant_language(code)}", param, ctx)
+        if len(code) == 3:
+            code = _short_code(code)
+        if code not in NAMES:
+            wrong = f"is none of the {len(NAMES)} languages that speech knows"
+            self.fail(f"{value!r} {wrong}{_meant_language(code)}: docs/profiles.md lists them", param, ctx)
+        return code
 
 
 def given(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
@@ -65,6 +73,11 @@ def given(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     if value == "" or (isinstance(value, tuple) and "" in value):
         raise click.BadParameter("it is empty", ctx, param)
     return value
+
+
+def _meant_language(text: str) -> str:
+    instead = OTHERWISE.get(text)
+    return f" (did you mean {instead!r}?)" if instead else meant(text, NAMES)
 
 
 def _short_code(code: str) -> str:

@@ -15,6 +15,7 @@ from cli.options import MAX_TEXT_BYTES, Choice, Clock, found_text, parse_sets, p
 from cli.sources import Video
 from kadr.contracts.errors import InvalidProfile
 from kadr.contracts.run import CaptionsFile
+from kadr.craft.languages import NAMES
 from kadr.settings import Settings
 
 
@@ -173,6 +174,30 @@ def test_languages_are_codes(text: str, code: str) -> None:
 def test_other_texts_are_no_languages(text: str) -> None:
     with pytest.raises(click.BadParameter, match=r"is no code of a language: write that of ISO 639-1, as en"):
         asked("--language", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "nearest"),
+    [
+        ("xx", ""),
+        ("xx-US", ""),
+        ("xxx", ""),
+        ("jv", " (did you mean 'jw'?)"),
+        ("cmn", " (did you mean 'zh'?)"),
+    ],
+)
+def test_languages_that_speech_does_not_know_are_refused_in_few_words(text: str, nearest: str) -> None:
+    with pytest.raises(click.BadParameter) as raised:
+        asked("--language", text)
+    assert raised.value.format_message() == (
+        f"Invalid value for '--language': {text!r} is none of the 99 languages that speech knows{nearest}: "
+        "docs/profiles.md lists them"
+    )
+
+
+def test_the_languages_that_speech_knows_are_listed() -> None:
+    listed = (Path(__file__).parents[3] / "docs/profiles.md").read_text().partition("these codes: ")[2]
+    assert " ".join(listed.partition(".")[0].split()) == ", ".join(f"`{code}`" for code in NAMES)
 
 
 def test_captions_belong_to_one_video(tmp_path: Path) -> None:
