@@ -54,6 +54,7 @@ class Question:
     graph: Graph
     models: Mapping[str, Mapping[str, Any]]
     captions_file: CaptionsFile | None = None
+    refresh: bool = False
 
 
 class Machine:
@@ -145,12 +146,12 @@ class Machine:
             self.claims,
             self.catalogue,
             Host("media", self._command("media", jobs), on_note),
-            Host("models", self._command("models", jobs), on_note, self._malloc()),
+            Host("models", self._command("models", jobs), on_note, self.malloc()),
             of_machine(self.catalogue, jobs or cores()),
             on_event,
         )
 
-    def _malloc(self) -> dict[str, str]:
+    def malloc(self) -> dict[str, str]:
         """Of a tunable that is told twice the last one counts."""
         ours = [f"{name}={value}" for name, value in MODELS_MALLOC.items()]
         theirs = self.settings.glibc_tunables

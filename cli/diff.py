@@ -17,8 +17,9 @@ from cli.runs import Named, find, newest_two
 from cli.show import Seen, when
 from cli.tables import console, print_json, print_table
 from cli.text import printable
-from exports.diff_page import Side, clock, page, rows, why_not
-from exports.differences import Differences, WordChange, differences
+from exports.aligning import WordChange
+from exports.diff_page import Side, clock, page, rows
+from exports.differences import Differences, differences
 from kadr.contracts.errors import InvalidObject, KadrError, ObjectMissing
 from kadr.pipeline.explaining import asked_otherwise
 from kadr.storage.files import FileStore
@@ -180,11 +181,11 @@ def _not_asked(found: Differences) -> Iterator[str]:
 
 
 def _not_compared(found: Differences) -> Iterator[str]:
-    """What a run could not look for, and how many the other one found."""
+    """What a run could not look for, or not everywhere, and how many things are left out for that."""
     reasons: dict[str, list[str]] = {}
     for n in found.not_compared:
-        many = f" ({n.found} {'after' if n.run == 'before' else 'before'})" if n.found else ""
-        reasons.setdefault(why_not(n.run, n.state), []).append(f"{n.kind}{many}")
+        many = f" ({n.left_out})" if n.left_out else ""
+        reasons.setdefault(n.why, []).append(f"{n.kind}{many}")
     for why, kinds in reasons.items():
         yield f"not compared, {why}: {', '.join(kinds)}"
 

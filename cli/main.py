@@ -37,6 +37,8 @@ COMMANDS = {
         "cli.index",
         "The index in PostgreSQL: its schema, rebuilding it from the store, what the two disagree about.",
     ),
+    "up": ("cli.up", "Start the service on this machine: API, inbox, functions scaled from zero."),
+    "submit": ("cli.submit", "Upload a video to a service and have it analysed there."),
     "models": ("cli.models", "List, fetch and check model weights."),
     "new-component": ("cli.new_component", "Write a new component that already runs, with its test."),
 }

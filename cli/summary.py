@@ -178,7 +178,7 @@ def _print(row: Mapping[str, Any]) -> None:
         **({"left out": row["captions_left_out"]} if row["captions_left_out"] else {}),
         "took": f"{row['seconds']:.1f} s{speed}; {row['tasks']['computed']} of {number(row['tasks']['in_all'], 'task')} computed",
         **{name: reason for name, reason in row["missing"].items() if name not in row["blocked"]},
-        **({"not done": _not_done(row["blocked"])} if row["blocked"] else {}),
+        **({"blocked": _blocked(row["blocked"])} if row["blocked"] else {}),
         **({damage.DAMAGED: damage.in_words(row["warnings"])} if row["warnings"] else {}),
         "report": row["report"],
         "data": f"{row['insights']}, {row['captions']}",
@@ -189,5 +189,5 @@ def _print(row: Mapping[str, Any]) -> None:
     to.print(table)
 
 
-def _not_done(blocked: Sequence[str]) -> str:
+def _blocked(blocked: Sequence[str]) -> str:
     return f"{', '.join(blocked)}: {'they need' if len(blocked) > 1 else 'it needs'} what failed"

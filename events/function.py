@@ -3,9 +3,9 @@
 functions-framework serves it under gunicorn. The task runs in a child process that reaches neither the network nor other
 people's objects: its calls to the store go through :class:`kadr.storage.relay.Relay`, within what this task may touch.
 
-Answers, as the pump reads them: 200 done (also when the component failed: that is recorded); 503 try again, where ``busy`` is no
-attempt but a wait for somebody else who computes the same key; 409 the router has to plan anew (a newer component, or an input
-whose payload is gone); 400, 413, 415, 422 never again.
+Answers, as the pump reads them: 200 done (also when the component failed: that is recorded); 503 try again, where with
+``attempt: false`` it was none: ``key`` is computed by somebody else, or an older component is here; 409 the router has to plan
+anew (a newer component, or an input whose payload is gone); 400, 413, 415, 422 never again.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Function:
             return Response(json.dumps(said), 200, content_type="application/json")
         if done.busy:
             said_busy = f"somebody else computes a key of {spec.task}"
-            return problem(503, "Busy", said_busy, True, BUSY_S, attempt=False, busy=True)
+            return problem(503, "Busy", said_busy, True, BUSY_S, attempt=False, key=done.message)
         if done.code in LOST_INPUT:
             return problem(409, done.code, done.message, False)
         if done.retryable:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from kadr.contracts.keys import sha256_json
-from kadr.contracts.run import ACQUIRE, NO_KEY, Request
+from kadr.contracts.run import Request
 from kadr.pipeline.messages import RenderSpec
 from kadr.pipeline.spec import TaskSpec, spec_to_json
 
@@ -46,6 +47,7 @@ def event_id(body: Mapping[str, Any], task: str, key: str, epoch: int) -> str:
     return sha256_json([body["user_id"], body["run_id"], epoch, task, key])
 
 
-def acquire_task() -> tuple[str, str]:
-    """Name and key of the task that binds a run to its bytes."""
-    return ACQUIRE, NO_KEY
+def trace_of(run_id: str) -> str:
+    """The run's trace, as a W3C traceparent: its id is the run's own, so that logs of one run are found by either."""
+    trace_id = uuid.UUID(run_id).hex
+    return f"00-{trace_id}-{trace_id[:16]}-01"

@@ -6,13 +6,15 @@ the run, so any number of routers may decide it, and any of them may be killed: 
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from events.messages import RENDER, acquire_body, render_body, task_body
+from events.messages import RENDER, acquire_body, render_body, task_body, trace_of
+from events.queue.messages import Message
 from kadr.contracts.errors import InvalidObject, ObjectMissing
 from kadr.contracts.manifest import Manifest
 from kadr.contracts.run import ACQUIRE, NO_KEY, Failure, Record, Request, TaskState
@@ -30,34 +32,21 @@ from kadr.storage import layout
 from kadr.storage.claims import Claims
 from kadr.storage.store import ObjectStore
 
+UNKNOWN_MS = 60_000
+"""How long a video is taken to be before anybody looked."""
 REMEMBERED = 500
 """Runs that one router keeps the view of."""
 
 
-@dataclass(frozen=True)
-class Ready:
-    """A task for the queue."""
-
-    function: str
-    owner: str
-    run_id: str
-    epoch: int
-    task: str
-    key: str
-    body: dict[str, Any] = field(repr=False)
-    cost: float = 1.0
-    priority: int = 5
-
-
-class Readies(Protocol):
+class Line(Protocol):
     """The queue, as the router needs it."""
 
-    def ready(self, message: Ready) -> bool:
-        """Put ``message`` where its function finds it, unless its mark says that it was; whether it was new."""
+    def ready(self, message: Message) -> bool:
+        """Put it in line unless it was before; whether it was new."""
         ...
 
-    def rearm(self, message: Ready) -> None:
-        """Put ``message`` there whatever its mark says."""
+    def rearm(self, message: Message) -> bool:
+        """Put it in line unless it stands there."""
         ...
 
 
@@ -72,6 +61,7 @@ class _View:
     sourced: bool = False
     rendered: bool = False
     closed: bool = False
+    anew: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -83,7 +73,7 @@ class Router:
         store: ObjectStore,
         claims: Claims,
         catalogue: Catalogue,
-        queue: Readies,
+        queue: Line,
         sources: Sources,
         on_event: Callable[[dict[str, Any]], None] = lambda _: None,
         on_closed: Closed = lambda request, manifest: None,
@@ -109,7 +99,10 @@ class Router:
             self.move(owner, run_id, below)
 
     def move(self, owner: str, run_id: str, names: Iterable[str] = (), anew: bool = False) -> RunState | None:
-        """Bring a run as far as it goes without computing; ``anew`` trusts nothing remembered. None if there is no such run."""
+        """Bring a run as far as it goes without computing. None if there is no such run.
+
+        ``anew``: trust neither what is remembered nor the marks; what is ready and not in line is put there again.
+        """
         view = self._view(owner, run_id)
         if view is None:
             return None
@@ -117,6 +110,7 @@ class Router:
             if anew:
                 view.run.distrusted, view.closed, view.rendered = True, False, False
                 view.run.flying.clear()
+                view.anew = True
             for name in names:
                 self._learn(view.run, name)
             return self._advance(view)
@@ -204,44 +198,58 @@ class Router:
         return state
 
     def _ready(self, view: _View, state: RunState) -> None:
-        run = view.run
+        run, anew = view.run, view.anew
+        view.anew = False
         acquire = state.tasks[ACQUIRE]
         if acquire.state is TaskState.READY and ACQUIRE not in run.flying:
             run.flying.add(ACQUIRE)
             body = acquire_body(run.request, state.epoch)
-            request = run.request
-            self.queue.ready(
-                Ready(ACQUIRE, request.owner, request.run_id, state.epoch, ACQUIRE, NO_KEY, body)
-            )
+            self._put(self._message(run.request, state.epoch, ACQUIRE, ACQUIRE, NO_KEY, body), anew)
         if not view.sourced:
             return
         for spec in list(run.missed.values()):
             if spec.task not in run.flying and not run.rearmed.get(spec.task):
                 again = spec.task in run.rearmed
                 run.rearmed.pop(spec.task, None)
-                self._enqueue(run, spec, anyway=again)
+                self._enqueue(run, spec, anyway=again or anew)
 
     def _enqueue(self, run: LocalRun, spec: TaskSpec, anyway: bool) -> None:
         run.flying.add(spec.task)
         resources = self.catalogue.components[spec.component].resources
-        seconds = (
-            (spec.chunk.end_ms - spec.chunk.start_ms) if spec.chunk else (run.duration_ms or 60_000)
-        ) / 1000
-        message = Ready(
-            function=spec.component,
-            owner=spec.owner,
-            run_id=spec.run_id,
-            epoch=spec.epoch,
-            task=spec.task,
-            key=spec.key,
-            body=task_body(run.request, spec),
-            cost=max(0.001, seconds / 60 * resources.cost(spec.models)),
-            priority=run.request.priority,
-        )
+        span_ms = spec.chunk.end_ms - spec.chunk.start_ms if spec.chunk else run.duration_ms or UNKNOWN_MS
+        cost = span_ms / 60_000 * resources.cost(spec.models)
+        body = task_body(run.request, spec)
+        message = self._message(run.request, spec.epoch, spec.component, spec.task, spec.key, body, cost)
+        self._put(message, anyway)
+
+    def _put(self, message: Message, anyway: bool) -> None:
         if anyway:
             self.queue.rearm(message)
         else:
             self.queue.ready(message)
+
+    @staticmethod
+    def _message(
+        request: Request,
+        epoch: int,
+        function: str,
+        task: str,
+        key: str,
+        body: dict[str, Any],
+        cost: float = 1.0,
+    ) -> Message:
+        return Message(
+            function=function,
+            run_id=request.run_id,
+            owner=request.owner,
+            task=task,
+            body=json.dumps(body, separators=(",", ":")),
+            key=key,
+            epoch=epoch,
+            priority=request.priority,
+            cost=max(0.001, cost),
+            trace=trace_of(request.run_id),
+        )
 
     def _finish(self, view: _View, state: RunState) -> None:
         run = view.run
@@ -259,9 +267,10 @@ class Router:
             return
         spec = RenderSpec(request.owner, request.run_id, digest, renderers[0], "")
         body = render_body(request, state.video_id, spec)
-        self.queue.ready(
-            Ready(renderers[0], request.owner, request.run_id, state.epoch, RENDER, digest, body, 0.1)
+        self._put(
+            self._message(request, state.epoch, renderers[0], RENDER, digest, body, 0.1), anyway=view.anew
         )
+        view.anew = False
 
     def _tell(self, run: LocalRun, event: str, /, **fields: Any) -> None:
         self.on_event({"event": event, "run_id": run.request.run_id, "owner": run.request.owner, **fields})

@@ -59,6 +59,16 @@ class Process:
 
     def start(self, patience_s: float = START_S) -> Self:
         """Start it and wait until it is ready. Raises ServerFailed with the end of its log."""
+        self.launch()
+        try:
+            self._await(patience_s)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def launch(self) -> Self:
+        """Start it without waiting. Raises ServerFailed."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             try:
@@ -74,11 +84,6 @@ class Process:
                 )
             except OSError as error:
                 raise ServerFailed(f"{self.name}: {self.command[0]}: {error.strerror}") from error
-        try:
-            self._await(patience_s)
-        except BaseException:
-            self.stop()
-            raise
         return self
 
     def _await(self, patience_s: float) -> None:

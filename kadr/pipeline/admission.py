@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
@@ -37,6 +37,21 @@ from kadr.storage.store import ObjectStore
 
 DAY_MS = 86_400_000
 _BLOCK = 1 << 20
+
+
+class Question(Protocol):
+    """What is asked of a video."""
+
+    @property
+    def profile(self) -> NormalProfile: ...
+    @property
+    def graph(self) -> Graph: ...
+    @property
+    def models(self) -> Mapping[str, Mapping[str, Any]]: ...
+    @property
+    def refresh(self) -> bool: ...
+    @property
+    def captions_file(self) -> CaptionsFile | None: ...
 
 
 @dataclass(frozen=True)
@@ -180,24 +195,37 @@ def _whole(store: ObjectStore, request: Request, state: RunState) -> bool:
 
 
 def draft(asked: Asked, video_id: str, source: SourceRef) -> Request:
-    """The request of a new run, not written anywhere."""
+    """The request of a new run about a local file, not written anywhere."""
+    path = Path(source.path)
+    return request_for(asked, asked.title or path.name, path.as_uri(), video_id)
+
+
+def request_for(
+    question: Question,
+    name: str,
+    source: str,
+    video_id: str | None = None,
+    owner: str = layout.LOCAL_OWNER,
+    run_id: str | None = None,
+) -> Request:
+    """A new run of ``question`` about the video at the address ``source``, which people call ``name``."""
     return Request(
-        run_id=str(uuid.uuid4()),
-        owner=layout.LOCAL_OWNER,
+        run_id=run_id or str(uuid.uuid4()),
+        owner=owner,
         video_id=video_id,
-        source=Path(source.path).as_uri(),
-        source_name=asked.title or Path(source.path).name,
-        config_hash=config_hash(asked.profile),
+        source=source,
+        source_name=name,
+        config_hash=config_hash(question.profile),
         sampling_policy_version=SAMPLING_POLICY_VERSION,
         dataprocessor_version=DATAPROCESSOR_VERSION,
         platform_id=f"kadr-{__version__}",
-        profile=asked.profile.hashed(),
-        profile_name=asked.profile.name,
-        models={k: dict(v) for k, v in asked.models.items()},
-        graph=asked.graph,
+        profile=question.profile.hashed(),
+        profile_name=question.profile.name,
+        models={k: dict(v) for k, v in question.models.items()},
+        graph=question.graph,
         created_ms=time.time_ns() // 1_000_000,
-        refresh=asked.refresh,
-        captions_file=asked.captions_file,
+        refresh=question.refresh,
+        captions_file=question.captions_file,
     )
 
 

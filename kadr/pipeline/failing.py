@@ -26,17 +26,31 @@ def write_failure(
     store: ObjectStore, spec: TaskSpec, message: Finished, attempts: int
 ) -> tuple[str, Failure]:
     """Write that ``spec`` is given up in its epoch; returns the object's name below the run's state, and its body."""
+    return give_up(store, spec.owner, spec.run_id, spec.epoch, spec.task, spec.key, message, attempts)
+
+
+def give_up(
+    store: ObjectStore,
+    owner: str,
+    run_id: str,
+    epoch: int,
+    task: str,
+    key: str,
+    message: Finished,
+    attempts: int,
+) -> tuple[str, Failure]:
+    """The same of a task that is known by its names only."""
     failure = Failure(
-        task=spec.task,
-        key=spec.key,
+        task=task,
+        key=key,
         code=message.code,
         message=message.message,
         attempts=attempts,
         at_ms=time.time_ns() // 1_000_000,
         details=message.details,
     )
-    name = layout.record_failed(spec.epoch, spec.task, spec.key)
-    store.put(layout.state_prefix(spec.owner, spec.run_id) + name, jcs(failure.model_dump(mode="json")))
+    name = layout.record_failed(epoch, task, key)
+    store.put(layout.state_prefix(owner, run_id) + name, jcs(failure.model_dump(mode="json")))
     return name, failure
 
 

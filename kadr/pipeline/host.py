@@ -88,8 +88,8 @@ def _outcome(shell: Shell, begin: Begin, outbox: _Outbox, render: Render) -> Fin
             return Finished(ticket=begin.ticket, rendered=render(shell, begin.work))
         record = run_task(shell, begin.work, lambda f: outbox.progress(begin.ticket, f))
         return Finished(ticket=begin.ticket, record=record)
-    except Busy:
-        return Finished(ticket=begin.ticket, busy=True)
+    except Busy as held:
+        return Finished(ticket=begin.ticket, busy=True, message=str(held))
 
 
 def failure(ticket: int, error: BaseException) -> Finished:

@@ -31,6 +31,50 @@ ALL_STATE, ALL_VIDEOS, ALL_ALIASES = "state/", "videos/", "aliases/"
 """Of all owners."""
 
 
+def inbox_prefix(owner: str) -> str:
+    """Where users write."""
+    return f"inbox/{owner}/"
+
+
+def uploads_prefix(owner: str) -> str:
+    """Where the API lets files be put that a run is asked for afterwards: what is written there starts none by itself."""
+    return f"{inbox_prefix(owner)}.uploads/"
+
+
+_OWNER = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+def checked_owner(owner: str) -> str:
+    """``owner`` if it can be one. Raises InvalidObject."""
+    if not _OWNER.fullmatch(owner):
+        raise InvalidObject(
+            f"{owner[:80]!r} is no owner: it must be lowercase letters, digits, - and _, at most 63 of them"
+        )
+    return owner
+
+
+def pending(owner: str, event_id: str) -> str:
+    """Accepted and not yet admitted."""
+    return f"pending/{owner}/{event_id}.json"
+
+
+def rejected(event_id: str) -> str:
+    """Malformed, with the reason."""
+    return f"rejected/{event_id}.json"
+
+
+def owner_of_inbox(name: str) -> str | None:
+    """Whose inbox the object lies in; None for other names."""
+    parts = name.split("/")
+    return parts[1] if len(parts) >= 3 and parts[0] == "inbox" and all(parts[1:]) else None
+
+
+def starts_run(name: str) -> bool:
+    """Whether that this object was written asks for a run: it was dropped into an inbox."""
+    owner = owner_of_inbox(name)
+    return owner is not None and not name.startswith(uploads_prefix(owner))
+
+
 def videos_prefix(owner: str) -> str:
     return f"videos/{owner}/"
 

@@ -1,0 +1,272 @@
+"""The API's routes. Every route but health asks for the API key as a bearer token, and shows its owner's runs alone."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import mimetypes
+import re
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from kadr.contracts.errors import InvalidObject, KadrError, ObjectMissing
+from kadr.contracts.run import Cancelled, Request, RunStatus
+from kadr.pipeline.admission import load_objects, read_request, reopen
+from kadr.pipeline.closing import compile_manifest
+from kadr.pipeline.state import RunState, evaluate
+from kadr.storage import layout
+from kadr.storage.bucket import Bucket
+from kadr.storage.store import ObjectStore
+
+EXPIRES_S = 3600
+PART_BYTES = 64 << 20
+MAX_PARTS = 10_000
+_NAME = re.compile(r"[^\x00-\x1f/\\]{1,200}")
+_RUN_ID = re.compile(r"[0-9a-f-]{36}")
+
+
+class BadRequest(KadrError):
+    """The request is not valid."""
+
+    status = 422
+
+
+class Unauthorized(KadrError):
+    """The API key is missing or is another: send it as `Authorization: Bearer KEY`."""
+
+    status = 401
+
+
+class NotFound(KadrError):
+    """There is no such thing here."""
+
+    status = 404
+
+
+class Conflict(KadrError):
+    """That cannot be done now."""
+
+    status = 409
+
+
+Submit = Callable[[str, dict[str, Any]], Request]
+"""(owner, body of POST /v1/runs) to the run. Raises KadrErrors."""
+
+
+@dataclass(frozen=True)
+class Api:
+    """Routes below /v1."""
+
+    store: ObjectStore
+    bucket: Bucket
+    submit: Submit
+    announce: Callable[[str], None]
+    key: str
+    owner: str
+
+    def blueprint(self) -> Blueprint:
+        made = Blueprint("api", __name__, url_prefix="/v1")
+        made.before_request(self._check_key)
+        made.register_error_handler(KadrError, _problem)
+        routes: list[tuple[str, str, Callable[..., Response]]] = [
+            ("POST", "/uploads", self.begin_upload),
+            ("GET", "/uploads/<upload>", self.upload),
+            ("POST", "/uploads/<upload>/complete", self.complete_upload),
+            ("POST", "/runs", self.begin_run),
+            ("GET", "/runs/<run_id>", self.run),
+            ("POST", "/runs/<run_id>/cancel", self.cancel),
+            ("POST", "/runs/<run_id>/retry", self.retry),
+            ("GET", "/runs/<run_id>/manifest", self.manifest),
+            ("GET", "/runs/<run_id>/report/<name>", self.report),
+        ]
+        for method, path, view in routes:
+            made.add_url_rule(path, view.__name__, view, methods=[method])
+        return made
+
+    def _check_key(self) -> None:
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        if scheme != "Bearer" or not self.key or not hmac.compare_digest(given.encode(), self.key.encode()):
+            raise Unauthorized
+
+    # -- uploads -----------------------------------------------------------------------------------------------------
+
+    def begin_upload(self) -> Response:
+        """Where to put a file: one URL, or with ``parts`` one for each part, which may be asked for again and resumed."""
+        body = _body()
+        name, size = body.get("name"), body.get("size")
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise BadRequest("name must be a file's name of at most 200 characters, without slashes")
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise BadRequest("size must be the file's bytes, 1 or more")
+        key = f"{layout.uploads_prefix(self.owner)}{uuid.uuid4().hex}/{name}"
+        if size <= PART_BYTES:
+            return _said(
+                201, {"key": key, "url": self.bucket.presign_put(key, EXPIRES_S), "expires_s": EXPIRES_S}
+            )
+        if size > PART_BYTES * MAX_PARTS:
+            raise BadRequest(f"size {size} is more than {PART_BYTES * MAX_PARTS} bytes")
+        upload = self.bucket.begin_upload(key)
+        return _said(201, self._parts(key, upload, size))
+
+    def upload(self, upload: str) -> Response:
+        """What of an upload in parts is there, and URLs for the rest."""
+        return _said(
+            200, self._parts(self._key(request.args.get("key")), upload, _int(request.args.get("size")))
+        )
+
+    def _parts(self, key: str, upload: str, size: int) -> dict[str, Any]:
+        there = {part.number: part.size for part in self.bucket.parts(key, upload)}
+        numbers = range(1, -(-size // PART_BYTES) + 1)
+        urls = {n: self.bucket.presign_part(key, upload, n, EXPIRES_S) for n in numbers if n not in there}
+        return {
+            "key": key,
+            "upload_id": upload,
+            "part_bytes": PART_BYTES,
+            "done": sorted(there),
+            "parts": urls,
+            "expires_s": EXPIRES_S,
+        }
+
+    def complete_upload(self, upload: str) -> Response:
+        body = _body()
+        key, size = self._key(body.get("key")), _int(body.get("size"))
+        parts = self.bucket.parts(key, upload)
+        if sum(part.size for part in parts) != size:
+            raise Conflict(
+                f"{sum(p.size for p in parts)} of {size} bytes are there: put the rest, then complete it"
+            )
+        return _said(200, {"key": key, "etag": self.bucket.complete_upload(key, upload, parts)})
+
+    def _key(self, told: Any) -> str:
+        if not isinstance(told, str) or not told.startswith(layout.uploads_prefix(self.owner)):
+            raise BadRequest("key must be the one that the upload was begun with")
+        return told
+
+    # -- runs --------------------------------------------------------------------------------------------------------
+
+    def begin_run(self) -> Response:
+        made = self.submit(self.owner, _body())
+        return _said(
+            202, {"run_id": made.run_id, "status": RunStatus.QUEUED.value, "url": f"/v1/runs/{made.run_id}"}
+        )
+
+    def _state(self, run_id: str) -> tuple[Request, RunState]:
+        if not _RUN_ID.fullmatch(run_id):
+            raise NotFound(f"there is no run {run_id[:80]!r}")
+        try:
+            asked = read_request(self.store, self.owner, run_id)
+        except ObjectMissing as error:
+            raise NotFound(f"there is no run {run_id}") from error
+        return asked, evaluate(asked, load_objects(self.store, asked))
+
+    def run(self, run_id: str) -> Response:
+        """How far a run is, by stage and component."""
+        asked, state = self._state(run_id)
+        return _said(200, described(asked, state))
+
+    def cancel(self, run_id: str) -> Response:
+        asked, state = self._state(run_id)
+        if state.closed is not None:
+            raise Conflict(f"run {run_id} ended already: {state.closed.status.value}")
+        name = layout.state_prefix(asked.owner, run_id) + layout.cancelled(state.epoch)
+        self.store.put(name, json.dumps(Cancelled(reason="asked for").model_dump(mode="json")).encode())
+        self.announce(name)
+        return _said(202, {"run_id": run_id, "status": RunStatus.CANCELLED.value})
+
+    def retry(self, run_id: str) -> Response:
+        """Try again what failed; what succeeded stays."""
+        asked, state = self._state(run_id)
+        if state.closed is None or state.closed.status is RunStatus.COMPLETE:
+            raise Conflict(
+                f"run {run_id} is {state.status.value}: only one that ended with failures is tried again"
+            )
+        reopen(self.store, asked, state, state.graph)
+        self.announce(layout.state_prefix(asked.owner, run_id) + layout.retry(state.epoch + 1))
+        return _said(202, {"run_id": run_id, "status": RunStatus.QUEUED.value})
+
+    def manifest(self, run_id: str) -> Response:
+        asked, state = self._state(run_id)
+        if state.closed is None:
+            raise Conflict(f"run {run_id} is {state.status.value}: it has a manifest when it has ended")
+        body = self.store.get(layout.manifest(asked.owner, run_id, state.closed.manifest))
+        return Response(body, 200, content_type="application/json")
+
+    def report(self, run_id: str, name: str) -> Response:
+        asked, state = self._state(run_id)
+        if state.closed is None or not _NAME.fullmatch(name):
+            raise Conflict(f"run {run_id} is {state.status.value}: it has a report when it has ended")
+        try:
+            body = self.store.get(layout.report_file(asked.owner, run_id, state.closed.manifest, name))
+        except ObjectMissing as error:
+            raise NotFound(f"run {run_id} has no {name!r} (yet)") from error
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        answer = Response(body, 200, content_type=kind)
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        return answer
+
+
+def described(asked: Request, state: RunState) -> dict[str, Any]:
+    """A run as people and programs follow it."""
+    manifest = compile_manifest(asked, state)
+    components = {
+        name: {"stage": c.stage, "state": c.state, "reason": c.reason, "error": c.error, "tasks": c.tasks}
+        for name, c in manifest.components.items()
+    }
+    stages: dict[str, dict[str, int]] = {}
+    for component in components.values():
+        counted = stages.setdefault(component["stage"], {})
+        counted[component["state"]] = counted.get(component["state"], 0) + 1
+    done = sum(task.state.terminal for task in state.tasks.values())
+    failure = state.tasks["acquire"].failure
+    return {
+        "run_id": asked.run_id,
+        "status": state.status.value,
+        "video_id": state.video_id,
+        "name": asked.source_name,
+        "source": asked.source,
+        "profile": asked.profile_name,
+        "config_hash": asked.config_hash,
+        "epoch": state.epoch,
+        "created_ms": asked.created_ms,
+        "tasks": {"done": done, "known": len(state.tasks), "planned": not state.unplanned},
+        "error": {"code": failure.code, "message": failure.message} if failure else None,
+        "stages": stages,
+        "components": components,
+        "manifest": state.closed.manifest if state.closed else None,
+        "meta": asked.meta,
+    }
+
+
+def _body() -> dict[str, Any]:
+    try:
+        found = json.loads(request.get_data() or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"the body is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise BadRequest("the body must be a JSON object")
+    return found
+
+
+def _int(told: Any) -> int:
+    if isinstance(told, bool) or not str(told).isdigit():
+        raise BadRequest("size must be the file's bytes")
+    return int(told)
+
+
+def _said(status: int, what: dict[str, Any]) -> Response:
+    return Response(json.dumps(what), status, content_type="application/json")
+
+
+def _problem(error: KadrError) -> Response:
+    status = 422 if isinstance(error, InvalidObject) else error.status
+    body = {
+        "type": f"urn:kadr:error:{error.code}",
+        "title": error.code,
+        "status": status,
+        "detail": str(error),
+    }
+    return Response(json.dumps(body), status, content_type="application/problem+json")

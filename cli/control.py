@@ -1,0 +1,120 @@
+"""The process that routes, dispatches, pumps and scales: ``python -m cli.control LOGS``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+
+from cli.compose import cores
+from cli.servers.process import LOOPBACK, Process, answers, free_port
+from cli.service import CLOSING, Service
+from events.control import Control, Lane, MachineGate
+from events.pump import Pump, Told
+from events.queue.consumer import Consumer
+from events.queue.dispatch import Dispatcher
+from events.queue.errors import QueueUnavailable
+from events.queue.queue import Queue
+from events.queue.replicas import Rule
+from events.reconciler import Reconciler
+from events.router import Router
+from events.scaling import Scaler
+from kadr.contracts.run import ACQUIRE
+from kadr.pipeline.budget import of_machine
+
+MOST = 2
+"""Replicas of one function on one machine."""
+COOLDOWN_MS = 30_000
+STOP_S = 30
+MARGIN_S = 60
+
+
+class LocalReplica:
+    """One gunicorn with the function's application, on a port of its own."""
+
+    def __init__(self, function: str, logs: Path) -> None:
+        self.port = free_port()
+        command = [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "--worker-class",
+            "gthread",
+            "--workers",
+            "1",
+            "--threads",
+            "4",
+        ]
+        command += ["--bind", f"{LOOPBACK}:{self.port}", "--timeout", "0", "--graceful-timeout", str(STOP_S)]
+        command += ["--no-control-socket", "--log-level", "warning", "cli.function:app"]
+        environment = {"KADR_FUNCTION": function}
+        self._process = Process(
+            function, command, logs / f"{function}.log", lambda: answers(self.port), environment
+        ).launch()
+
+    @property
+    def address(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def alive(self) -> bool:
+        return self._process.alive
+
+    def stop(self) -> None:
+        # It may take a while to drain; nobody waits for that.
+        threading.Thread(target=self._process.stop, daemon=True).start()
+
+
+def build(service: Service, logs: Path) -> Control:
+    queue, dispatcher = Queue(service.server), Dispatcher(service.server)
+    claims = service.claims(CLOSING)
+    router = Router(service.store, claims, service.catalogue, queue, service.sources)
+    gate = MachineGate(of_machine(service.catalogue, cores()))
+
+    def lost(plain: dict[str, object]) -> None:
+        try:
+            service.hints.tell(lost=dict(plain))
+        except QueueUnavailable as error:
+            note(str(error))
+
+    lanes = {}
+    for name in (ACQUIRE, *service.catalogue.components):
+        scaler = Scaler(name, Rule(1, MOST, COOLDOWN_MS), partial(LocalReplica, name, logs), note)
+        entry = service.catalogue.components.get(name)
+        pump = Pump(
+            consumer=Consumer(service.server, name),
+            queue=queue,
+            store=service.store,
+            replicas=scaler,
+            told=Told(service.hint, lost, note),
+            most=MOST,
+            timeout_s=(entry.resources.timeout_s if entry else 3600) + MARGIN_S,
+            gate=gate,
+        )
+        lanes[name] = Lane(scaler, pump, MOST)
+    reconciler = Reconciler(service.store, router, note)
+    return Control(service.server, service.hints, router, reconciler, dispatcher, lanes, note)
+
+
+def note(text: str) -> None:
+    print(f"kadr: {text}", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Work until SIGTERM or SIGINT, then drain."""
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    control = build(Service(), Path(sys.argv[1]))
+    control.start()
+    while not ended.wait(1.0):
+        if os.getppid() == 1:  # who started us is gone
+            break
+    control.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""What functions-framework loads in a process of a function: the component that KADR_FUNCTION names, answering CloudEvents."""
+
+from __future__ import annotations
+
+import functions_framework
+from flask import Request, Response
+
+from cli.service import Service
+
+SERVICE = Service()
+FUNCTION = SERVICE.function(SERVICE.settings.function)
+
+
+@functions_framework.http
+def handle(request: Request) -> Response:
+    """One task. The framework's own CloudEvents signature answers nothing but OK, so events are parsed here."""
+    return FUNCTION(request)
+
+
+def ready() -> str:
+    """Why this process cannot work now; empty if it can."""
+    return "the object store does not answer" if SERVICE.client.resting else ""

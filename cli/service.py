@@ -1,0 +1,168 @@
+"""Puts the parts of the service together, from settings alone: the bucket, the queue, the index, and what works on them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from cli.compose import Machine
+from kadr.contracts.errors import KadrError
+from kadr.settings import Settings
+
+if TYPE_CHECKING:
+    from events.acquire import Acquire
+    from events.admission import Admission
+    from events.function import Function
+    from events.hints import Hints
+    from events.queue.claims import RedisClaims
+    from events.queue.server import Server
+    from events.sources import Sources
+    from kadr.pipeline.catalogue import Catalogue
+    from kadr.storage.s3 import S3Store
+    from kadr.storage.s3_bucket import S3Bucket, S3Reader
+    from kadr.storage.s3_client import S3Address, S3Client
+
+CACHE_MB = 4096
+CLOSING = "closing"
+"""The claims to closing runs belong to no component."""
+
+
+class ServiceUnset(KadrError):
+    """The service is not set up."""
+
+    status = 422
+
+
+class Service:
+    """One process's parts, each made when it is first needed."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings.read()
+
+    def _needed(self, name: str) -> str:
+        value = getattr(self.settings, name)
+        if not value:
+            raise ServiceUnset(
+                f"KADR_{name.upper()} is not set: name the service's servers (docs/settings.md), or let `kadr up` start them"
+            )
+        return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+    @cached_property
+    def address(self) -> S3Address:
+        from kadr.storage.s3_client import S3Address
+
+        s = self.settings
+        return S3Address(
+            self._needed("s3_endpoint"),
+            s.s3_bucket,
+            self._needed("s3_access_key"),
+            self._needed("s3_secret_key"),
+            s.s3_region,
+            s.s3_public_endpoint,
+        )
+
+    @cached_property
+    def client(self) -> S3Client:
+        from kadr.storage.s3_client import S3Client
+
+        return S3Client(self.address)
+
+    @cached_property
+    def store(self) -> S3Store:
+        from kadr.storage.cache import Cache
+        from kadr.storage.s3 import S3Store
+
+        return S3Store(self.client, Cache(self.settings.home / "cache", CACHE_MB << 20))
+
+    @cached_property
+    def bucket(self) -> S3Bucket:
+        from kadr.storage.s3_bucket import S3Bucket
+
+        return S3Bucket(self.client)
+
+    def reader(self, bucket: str) -> S3Reader:
+        """Reads a user's own bucket, with the same credentials."""
+        from kadr.storage.s3_bucket import S3Reader
+
+        return S3Reader(self.client, bucket)
+
+    @cached_property
+    def sources(self) -> Sources:
+        from events.sources import Sources
+
+        return Sources(self.store, self.bucket, self.reader)
+
+    @cached_property
+    def server(self) -> Server:
+        from events.queue.server import Server
+
+        return Server(self._needed("redis_url"))
+
+    @cached_property
+    def hints(self) -> Hints:
+        from events.hints import Hints
+
+        return Hints(self.server)
+
+    def claims(self, function: str) -> RedisClaims:
+        from events.queue.claims import RedisClaims
+
+        return RedisClaims(self.server, function)
+
+    @cached_property
+    def machine(self) -> Machine:
+        return Machine(self.settings)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        return self.machine.catalogue
+
+    @cached_property
+    def opens_video(self) -> frozenset[str]:
+        """Components that read the video itself."""
+        entries = self.catalogue.components.items()
+        return frozenset(n for n, e in entries if any(r.kind == "source" for r in e.reads))
+
+    def hint(self, name: str) -> None:
+        """Say that an object was written. That it cannot be said is no failure: the bucket says it too, and the reconciler looks."""
+        from events.queue.errors import QueueUnavailable
+
+        try:
+            self.hints.tell([name])
+        except QueueUnavailable as error:
+            print(f"kadr: {error}", file=sys.stderr)
+
+    @cached_property
+    def admission(self) -> Admission:
+        from events.admission import Admission
+
+        return Admission(self.store, self.machine.question, self.hint)
+
+    def function(self, name: str) -> Function | Acquire:
+        """What a process of this function answers requests with; its worker process is started on first use."""
+        if name == "acquire":
+            from events.acquire import Acquire
+
+            return Acquire(self.store, self.bucket, self.sources)
+        return self._component(name, self.store.scratch())
+
+    def _component(self, name: str, scratch: Path) -> Function:
+        from events.function import Function
+        from events.worker import Worker
+        from kadr.pipeline.workers import Host
+        from kadr.storage.relay import Relay
+
+        if name not in self.catalogue.components:
+            raise ServiceUnset(f"KADR_FUNCTION={name!r}: there is no such component")
+        role = "media" if name in self.opens_video else "models"
+        note: Callable[[str], None] = lambda text: print(f"kadr: {text}", file=sys.stderr, flush=True)  # noqa: E731
+        relay = Relay(self.store, self.claims(name), self.sources, scratch, on_fault=note)
+        command = [sys.executable, "-m", "cli.worker", role, str(scratch), str(self.machine.threads), "2"]
+        environment = self.machine.malloc() if role == "models" else {}
+        worker = Worker(Host(role, command, note, environment, relay=relay.serve))
+        return Function(frozenset([name]), self.store, relay, worker)

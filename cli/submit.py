@@ -1,0 +1,196 @@
+"""``kadr submit``: hand a video to a service, with progress, and wait for what becomes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from kadr.contracts.errors import KadrError
+from kadr.settings import InvalidSetting, Settings
+
+POLL_S = 0.5
+PIECE = 1 << 20
+ENDED = ("complete", "partial", "failed", "cancelled")
+TRIES = 4
+
+
+class ServerSaid(KadrError):
+    """The service refused."""
+
+
+class Client:
+    """The API at ``server``."""
+
+    def __init__(self, server: str, key: str) -> None:
+        self.server = server.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Raises ServerSaid with the service's own words."""
+        data = None if body is None else json.dumps(body).encode()
+        asked = urllib.request.Request(f"{self.server}/v1{path}", data, self._headers, method=method)
+        try:
+            with urllib.request.urlopen(asked, timeout=60) as answer:
+                found: dict[str, Any] = json.load(answer)
+                return found
+        except urllib.error.HTTPError as error:
+            raise ServerSaid(f"{self.server} says: {_detail(error)}") from error
+        except (OSError, ValueError) as error:
+            why = getattr(error, "reason", error)
+            raise ServerSaid(
+                f"{self.server} cannot be reached: {why}; is the service up (`kadr up`)?"
+            ) from error
+
+
+def _detail(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.loads(error.read())["detail"])
+    except (ValueError, KeyError, OSError):
+        return f"HTTP {error.code} {error.reason}"
+
+
+@click.command("submit")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--server", default="http://127.0.0.1:8080", show_default=True, help="Where the service listens."
+)
+@click.option("--profile", default="standard", show_default=True, help="Built-in profile to analyse with.")
+@click.option("--priority", type=click.IntRange(0, 9), default=5, show_default=True)
+@click.option(
+    "--wait", is_flag=True, help="Wait until the run has ended; the exit code says how (1: failed)."
+)
+@click.option("--json", "as_json", is_flag=True, help="The run as JSON.")
+def command(file: Path, server: str, profile: str, priority: int, wait: bool, as_json: bool) -> None:
+    """Upload FILE to a Kadr service and have it analysed. The API key is taken from KADR_API_KEY."""
+    settings = Settings.read()
+    if settings.api_key is None:
+        raise InvalidSetting("KADR_API_KEY is not set: `kadr up` prints the key of its service")
+    client = Client(server, settings.api_key.get_secret_value())
+    source = _upload(client, file)
+    run = client.ask(
+        "POST", "/runs", {"video_source": source, "profile": profile, "priority": priority, "name": file.name}
+    )
+    if not wait:
+        click.echo(
+            json.dumps(run) if as_json else f"run {run['run_id']} is queued: {client.server}{run['url']}"
+        )
+        return
+    ended = _wait(client, run["run_id"], as_json)
+    click.echo(json.dumps(ended) if as_json else _said(client, ended))
+    sys.exit(0 if ended["status"] in ("complete", "partial") else 1)
+
+
+def _upload(client: Client, file: Path) -> dict[str, Any]:
+    """The video_source of what was uploaded."""
+    size = file.stat().st_size
+    if size == 0:
+        raise ServerSaid(f"{file} is empty (0 bytes)")
+    begun = client.ask("POST", "/uploads", {"name": file.name, "size": size})
+    with _bar() as bar, file.open("rb") as source:
+        task = bar.add_task(f"uploading {file.name}", total=size)
+        if "url" in begun:
+            etag = _put(begun["url"], source, 0, size, lambda n: bar.advance(task, n))
+            return {"type": "upload", "key": begun["key"], "etag": etag}
+        at = urlencode({"key": begun["key"], "size": size}, quote_via=quote)
+        for _ in range(TRIES):
+            for number, url in sorted((int(n), u) for n, u in begun["parts"].items()):
+                first = (number - 1) * begun["part_bytes"]
+                _put(
+                    url, source, first, min(begun["part_bytes"], size - first), lambda n: bar.advance(task, n)
+                )
+            begun = client.ask("GET", f"/uploads/{begun['upload_id']}?{at}")
+            if not begun["parts"]:
+                break
+        done = client.ask(
+            "POST", f"/uploads/{begun['upload_id']}/complete", {"key": begun["key"], "size": size}
+        )
+        return {"type": "upload", "key": done["key"], "etag": done["etag"]}
+
+
+def _put(url: str, source: Any, first: int, length: int, moved: Any) -> str:
+    """PUT a piece of the file; its ETag. Tried a few times."""
+    for attempt in range(1, TRIES + 1):
+        source.seek(first)
+        asked = urllib.request.Request(
+            url, _pieces(source, length, moved), {"Content-Length": str(length)}, method="PUT"
+        )
+        try:
+            with urllib.request.urlopen(asked, timeout=600) as answer:
+                return str(answer.headers.get("ETag", "")).strip('"')
+        except urllib.error.HTTPError as error:
+            raise ServerSaid(f"the upload was refused: HTTP {error.code} {error.reason}") from error
+        except OSError as error:
+            if attempt == TRIES:
+                raise ServerSaid(f"the upload broke off: {error}") from error
+            time.sleep(attempt)
+    raise AssertionError
+
+
+def _pieces(source: Any, length: int, moved: Any) -> Iterator[bytes]:
+    left = length
+    while left and (piece := source.read(min(PIECE, left))):
+        left -= len(piece)
+        moved(len(piece))
+        yield piece
+
+
+def _wait(client: Client, run_id: str, quiet: bool) -> dict[str, Any]:
+    with _bar(tasks=True) as bar:
+        task = bar.add_task("waiting", total=None)
+        while True:
+            run = client.ask("GET", f"/runs/{run_id}")
+            known = run["tasks"]
+            stage = next((n for n, s in run["stages"].items() if s.get("running")), run["status"])
+            bar.update(task, description=stage, completed=known["done"], total=known["known"])
+            if run["status"] in ENDED and run["manifest"]:
+                return run
+            time.sleep(POLL_S)
+
+
+def _bar(tasks: bool = False) -> Progress:
+    console = Console(stderr=True)
+    if tasks:
+        counted = TextColumn("{task.completed} of {task.total} tasks")
+        return Progress(
+            TextColumn("{task.description}"), BarColumn(), counted, console=console, transient=True
+        )
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not os.isatty(2),
+    )
+
+
+def _said(client: Client, run: dict[str, Any]) -> str:
+    failed = [
+        f"{n}: {c['reason']}" for n, c in run["components"].items() if c["state"] in ("failed", "partial")
+    ]
+    said = [f"{run['name']}: {run['status']}", *failed]
+    if run["error"]:
+        said.append(run["error"]["message"])
+    said.append(f"report: {client.server}/v1/runs/{run['run_id']}/report/report.html")
+    return "\n".join(said)

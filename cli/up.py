@@ -1,0 +1,167 @@
+"""``kadr up``: the whole service on this machine, with servers of its own where none are named."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.servers.process import LOOPBACK, Process, ServerFailed, answers, free_port
+from kadr.settings import Settings
+
+DRAIN_S = 45.0
+WATCH_S = 1.0
+
+
+@click.command("up")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Where the API listens."
+)
+@click.option("--host", default=LOOPBACK, show_default=True, help="Address on which the API listens.")
+def command(port: int, host: str) -> None:
+    """Start the service: API, inbox and functions, scaled from zero by what waits. Ctrl-C stops it; what it holds stays."""
+    settings = Settings.read()
+    folder = settings.home / "service"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    with ExitStack() as stack:
+        environment = _servers(stack, settings, folder, port)
+        os.environ.update(environment)
+        _prepare()
+        web = _web(folder, host, port)
+        control = Process(
+            "control",
+            [sys.executable, "-m", "cli.control", str(folder / "logs")],
+            folder / "logs/control.log",
+            lambda: True,
+        )
+        stack.callback(control.stop, DRAIN_S)
+        stack.enter_context(web)
+        control.start()
+        _tell(host, port, environment, folder)
+        _watch(ended, (web, control))
+        click.echo("stopping: what is being computed may end, the rest waits for the next start", err=True)
+
+
+def _servers(stack: ExitStack, settings: Settings, folder: Path, port: int) -> dict[str, str]:
+    """Start what is not named; the settings by which all processes find each other."""
+    kept = _kept(folder / "settings.json")
+    found: dict[str, str] = {
+        "KADR_API_KEY": settings.api_key.get_secret_value() if settings.api_key else kept("api_key"),
+        "KADR_NOTIFY_TOKEN": settings.notify_token.get_secret_value()
+        if settings.notify_token
+        else kept("notify_token"),
+    }
+    if settings.redis_url is None:
+        from cli.servers.valkey import Valkey
+
+        valkey = stack.enter_context(Valkey(folder / "valkey"))
+        found["KADR_REDIS_URL"] = valkey.url
+    if settings.s3_endpoint is None:
+        found |= _object_store(
+            stack, folder, f"http://{LOOPBACK}:{port}/notifications", found["KADR_NOTIFY_TOKEN"]
+        )
+    if settings.database_url is None:
+        from cli.servers.postgres import Postgres
+
+        database = stack.enter_context(Postgres(folder / "postgres"))
+        found["KADR_DATABASE_URL"] = database.url
+    return found
+
+
+def _object_store(stack: ExitStack, folder: Path, url: str, token: str) -> dict[str, str]:
+    from cli.servers.juicefs import JuiceFS
+    from cli.servers.s3 import Webhook
+
+    port = _kept(folder / "settings.json")("s3_port", lambda: str(free_port()))
+    server = stack.enter_context(JuiceFS(folder / "objects", Webhook(url, token), port=int(port)))
+    return {
+        "KADR_S3_ENDPOINT": f"http://{server.endpoint}",
+        "KADR_S3_ACCESS_KEY": server.access_key,
+        "KADR_S3_SECRET_KEY": server.secret_key,
+    }
+
+
+def _kept(path: Path) -> Callable[..., str]:
+    """Values that are made once and stay: asked for by name."""
+
+    def value(name: str, make: Callable[[], str] = lambda: secrets.token_urlsafe(24)) -> str:
+        known: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+        if name not in known:
+            known[name] = make()
+            handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "w") as file:
+                json.dump(known, file)
+        return str(known[name])
+
+    return value
+
+
+def _prepare() -> None:
+    """The bucket is there and tells of inbox and state; the index has its tables."""
+    from cli.servers.s3 import ARN
+    from cli.service import Service
+
+    service = Service()
+    service.client.make_bucket()
+    service.bucket.notify(["inbox/", "state/"], ARN)
+
+
+def _web(folder: Path, host: str, port: int) -> Process:
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--worker-class",
+        "gthread",
+        "--workers",
+        "1",
+        "--threads",
+        "16",
+    ]
+    command += ["--bind", f"{host}:{port}", "--graceful-timeout", "10", "--no-control-socket"]
+    command += ["--log-level", "warning", "cli.web:app"]
+    return Process("API", command, folder / "logs/web.log", lambda: answers(port))
+
+
+def _tell(host: str, port: int, environment: dict[str, str], folder: Path) -> None:
+    url = f"http://{host}:{port}"
+    said = [
+        f"Kadr is up at {url} (Ctrl-C stops it; everything stays in {folder})",
+        f"  API key      {environment['KADR_API_KEY']}",
+    ]
+    if endpoint := environment.get("KADR_S3_ENDPOINT"):
+        said += [
+            f"  object store {endpoint}, bucket kadr, access key {environment['KADR_S3_ACCESS_KEY']}, "
+            f"secret key {environment['KADR_S3_SECRET_KEY']}",
+            "  inbox        drop a video at inbox/main/ANY-NAME in that bucket with any S3 client",
+        ]
+    said += [
+        f"  try          KADR_API_KEY={environment['KADR_API_KEY']} kadr submit VIDEO --server {url} --wait"
+    ]
+    click.echo("\n".join(said))
+
+
+def _watch(ended: threading.Event, processes: tuple[Process, ...]) -> None:
+    """Start again what ended by itself, until told to stop."""
+    while not ended.wait(WATCH_S):
+        for process in processes:
+            if not process.alive:
+                click.echo(
+                    f"{process.name} ended by itself and is started again: {process.tail()[-300:]}", err=True
+                )
+                try:
+                    process.start()
+                except ServerFailed as error:
+                    click.echo(str(error), err=True)

@@ -1,0 +1,50 @@
+"""The WSGI application that listens to people and to the bucket: API, notices, CloudEvents. ``gunicorn cli.web:app`` serves it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from flask import Flask
+
+from api.app import Api
+from cli.service import Service
+from events.health import add_health
+from events.ingest import Ingest, submission
+from kadr.contracts.run import Request
+
+MAX_BODY = 8 << 20
+
+
+def create(service: Service) -> Flask:
+    app = Flask("kadr")
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+
+    def submit(owner: str, body: dict[str, Any]) -> Request:
+        asked = {**body, "profile_config": body.get("profile_config", body.get("profile"))}
+        return service.admission.admit(submission(owner, uuid.uuid4().hex, asked, "standard"))
+
+    secret = service.settings.api_key
+    token = service.settings.notify_token
+    ingest = Ingest(
+        store=service.store,
+        bucket=service.address.bucket,
+        admission=service.admission,
+        tell=service.hints.tell,
+        token=token.get_secret_value() if token else "",
+    )
+    api = Api(
+        store=service.store,
+        bucket=service.bucket,
+        submit=submit,
+        announce=service.hint,
+        key=secret.get_secret_value() if secret else "",
+        owner=service.settings.api_owner,
+    )
+    app.register_blueprint(ingest.blueprint())
+    app.register_blueprint(api.blueprint())
+    add_health(app, lambda: "the object store does not answer" if service.client.resting else "")
+    return app
+
+
+app = create(Service())

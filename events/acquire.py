@@ -1,0 +1,136 @@
+"""``acquire``: binds a run to the bytes that it looks at, hashing them where they lie, and takes them over.
+
+It is the one task without a key: its record names the video. An upload is copied inside the store under the name that its content
+decides; what lies in a user's own bucket stays there and is referred to, pinned.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from flask import Request as HttpRequest
+from flask import Response
+
+from events import binding
+from events.binding import InvalidEvent
+from events.problems import problem, problem_of
+from events.sources import Sources
+from kadr.contracts.errors import (
+    InvalidObject,
+    KadrError,
+    ObjectMissing,
+    VideoChanged,
+    VideoUnavailable,
+    VideoUnreadable,
+)
+from kadr.contracts.keys import jcs
+from kadr.contracts.run import ACQUIRE, NO_KEY, Request
+from kadr.pipeline.admission import found_objects, read_request
+from kadr.pipeline.failing import give_up
+from kadr.pipeline.messages import Finished
+from kadr.pipeline.recording import record_acquired
+from kadr.pipeline.spec import ObjectRef
+from kadr.pipeline.state import evaluate
+from kadr.storage import layout
+from kadr.storage.bucket import Bucket
+from kadr.storage.store import ObjectStore
+
+INBOX = "kadr"
+"""The scheme of addresses in Kadr's own inbox: kadr:///inbox/OWNER/NAME?etag=…"""
+PIECE = 8 << 20
+
+
+@dataclass(frozen=True)
+class Acquire:
+    """The function ``acquire``; answers as :class:`events.function.Function` does."""
+
+    store: ObjectStore
+    bucket: Bucket
+    sources: Sources
+    announce: Callable[[str], None] = lambda _: None
+
+    def __call__(self, request: HttpRequest) -> Response:
+        try:
+            event = binding.parse(dict(request.headers), request.get_data())
+            owner, run_id = str(event.data["user_id"]), str(event.data["run_id"])
+            epoch = int(event.data["acquire"]["epoch"])
+            asked = read_request(self.store, owner, run_id)
+        except (KeyError, TypeError, ValueError) as error:
+            return problem(422, "InvalidTask", f"this is no acquire task: {error}", False)
+        except InvalidEvent as error:
+            return problem_of(error)
+        except (ObjectMissing, InvalidObject) as error:
+            return problem(422, error.code, str(error), False)
+        try:
+            name = self.acquire(asked, epoch)
+        except (VideoUnavailable, VideoUnreadable, VideoChanged, ObjectMissing) as error:
+            done = Finished(ticket=0, code=error.code, message=str(error))
+            below, _ = give_up(self.store, owner, run_id, epoch, ACQUIRE, NO_KEY, done, 1)
+            name = layout.state_prefix(owner, run_id) + below
+        except KadrError as error:
+            return problem_of(error)
+        self.announce(name)
+        return Response(json.dumps({"record": name}), 200, content_type="application/json")
+
+    def acquire(self, request: Request, epoch: int) -> str:
+        """The name of the record. Raises VideoUnavailable, VideoUnreadable, VideoChanged, ObjectMissing, StoreFailure."""
+        prefix = layout.state_prefix(request.owner, request.run_id)
+        state = evaluate(request, found_objects(self.store, request))
+        if state.video_id is not None:
+            return prefix + (state.tasks[ACQUIRE].record_name or "")
+        ref = self._located(request)
+        if ref.size == 0:
+            raise VideoUnreadable(f"{request.source_name} is empty (0 bytes)")
+        video_id = self._hash(ref)
+        self._take_over(request, ref, video_id)
+        self.store.put(layout.run_marker(request.owner, video_id, request.run_id), b"{}")
+        alias = layout.alias(request.owner, hashlib.sha256(request.source.encode()).hexdigest(), video_id)
+        body = {"uri": request.source, "size": ref.size, "etag": ref.etag}
+        self.store.put(alias, jcs(body))
+        known = request.model_copy(update={"video_id": video_id})
+        record = record_acquired(self.store, known, epoch)
+        if urlsplit(request.source).scheme == INBOX:
+            self.store.delete(ref.name)
+        return prefix + layout.record_ok(epoch, record.task, record.key, record.digest)
+
+    def _located(self, request: Request) -> ObjectRef:
+        url = urlsplit(request.source)
+        pins = {name: values[0] for name, values in parse_qs(url.query).items()}
+        if url.scheme == INBOX:
+            name = unquote(url.path).removeprefix("/")
+            if not name.startswith(layout.inbox_prefix(request.owner)):
+                raise VideoUnavailable(f"{name} is not in the inbox of {request.owner}")
+            ref = self.sources.pinned(self.bucket.stat(name))
+        elif url.scheme == "s3":
+            reader = self.sources.readers(url.netloc)
+            found = reader.stat(unquote(url.path).removeprefix("/"), pins.get("versionId"))
+            ref = self.sources.pinned(found, url.netloc)
+        else:
+            raise VideoUnavailable(
+                f"{request.source}: videos behind {url.scheme} addresses are not fetched yet"
+            )
+        if pins.get("etag", ref.etag) != ref.etag:
+            raise VideoChanged(f"{request.source_name} is another file now than when it was submitted")
+        return ref
+
+    def _hash(self, ref: ObjectRef) -> str:
+        digest, at = hashlib.sha256(), 0
+        while at < ref.size:
+            piece = self.sources.read(ref, at, min(PIECE, ref.size - at))
+            if not piece:
+                raise VideoChanged(f"{ref.name} ended at byte {at} of {ref.size}")
+            digest.update(piece)
+            at += len(piece)
+        return digest.hexdigest()
+
+    def _take_over(self, request: Request, ref: ObjectRef, video_id: str) -> None:
+        if ref.bucket:
+            self.sources.refer(request.owner, video_id, ref)
+            return
+        name = layout.video_source(request.owner, video_id)
+        if not self.store.exists(name):
+            self.bucket.copy(self.bucket.stat(ref.name, ref.version or None), name)

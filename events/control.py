@@ -1,0 +1,155 @@
+"""The always-on part: hints to the router, lines to streams, streams to replicas, replicas by depth, and the reconciler.
+
+All of it may be killed and started again, and there may be several: what it decides follows from the bucket and the queue.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from events.hints import Hints
+from events.pump import Pump
+from events.queue.depth import Depth, depth
+from events.queue.dispatch import Dispatcher
+from events.queue.errors import QueueUnavailable
+from events.queue.server import Server
+from events.reconciler import Reconciler
+from events.router import Router
+from events.scaling import Scaler
+from kadr.contracts.errors import InvalidObject, KadrError
+from kadr.pipeline.budget import Budget
+from kadr.pipeline.spec import spec_from_json
+
+HINTS = 200
+BLOCK_MS = 1000
+TICK_S = 0.1
+AWAY_S = 1.0
+FREE = "acquire"
+"""What waits for the store and for others does not count against this machine's cores."""
+
+
+@dataclass
+class MachineGate:
+    """Lets as much run at once as the machine's budget holds."""
+
+    budget: Budget
+
+    def __post_init__(self) -> None:
+        self._busy: list[str] = []
+        self._lock = threading.Lock()
+
+    def enter(self, function: str) -> bool:
+        with self._lock:
+            if function != FREE and not self.budget.fits(function, self._busy):
+                return False
+            if function != FREE:
+                self._busy.append(function)
+            return True
+
+    def leave(self, function: str) -> None:
+        with self._lock:
+            if function in self._busy:
+                self._busy.remove(function)
+
+
+@dataclass
+class Lane:
+    """One function: how it is scaled, and who feeds it."""
+
+    scaler: Scaler
+    pump: Pump
+    capacity: int
+    """Most tasks at once: max-scale × concurrency."""
+
+
+@dataclass
+class Control:
+    """Runs in threads from ``start`` to ``stop``."""
+
+    server: Server
+    hints: Hints
+    router: Router
+    reconciler: Reconciler
+    dispatcher: Dispatcher
+    lanes: Mapping[str, Lane]
+    note: Callable[[str], None] = lambda _: None
+    depths: dict[str, Depth] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._stop = threading.Event()
+        loops = (self._route, self._dispatch, self._scale, self._reconcile)
+        self._threads = [threading.Thread(target=loop, name=loop.__name__, daemon=True) for loop in loops]
+
+    def start(self) -> None:
+        for lane in self.lanes.values():
+            lane.pump.start()
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, patience_s: float = 30.0) -> None:
+        """Drain: nothing new is taken; what is in flight may end within ``patience_s``."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        stoppers = [
+            threading.Thread(target=lane.pump.stop, args=(patience_s,)) for lane in self.lanes.values()
+        ]
+        for stopper in stoppers:
+            stopper.start()
+        for stopper in stoppers:
+            stopper.join()
+        for lane in self.lanes.values():
+            lane.scaler.stop()
+
+    def _route(self) -> None:
+        while not self._stop.is_set():
+            try:
+                hints = self.hints.take(HINTS, BLOCK_MS)
+                self.router.told(name for hint in hints for name in hint.names)
+                for hint in hints:
+                    if hint.lost is not None:
+                        self._plan_anew(hint.lost)
+                self.hints.done(hints)
+            except KadrError as error:  # whoever takes the hints over tries again, or the reconciler does
+                self.note(str(error))
+                self._stop.wait(AWAY_S)
+            except Exception as error:
+                self.note(f"router: {type(error).__name__}: {error}")
+                self._stop.wait(AWAY_S)
+
+    def _plan_anew(self, plain: object) -> None:
+        try:
+            spec = spec_from_json(plain)
+        except InvalidObject as error:
+            self.note(str(error))
+            return
+        if not self.router.lost(spec):
+            self.router.move(spec.owner, spec.run_id, anew=True)
+
+    def _dispatch(self) -> None:
+        functions = list(self.lanes)
+        while not self._stop.is_set():
+            try:
+                for name, lane in self.lanes.items():
+                    self.dispatcher.dispatch(name, lane.capacity)
+                self.dispatcher.wait(functions, int(TICK_S * 5000))
+            except QueueUnavailable as error:
+                self.note(str(error))
+                self._stop.wait(AWAY_S)
+
+    def _scale(self) -> None:
+        while not self._stop.is_set():
+            now_ms = time.monotonic_ns() // 1_000_000
+            for name, lane in self.lanes.items():
+                try:
+                    self.depths[name] = depth(self.server, name)
+                    lane.scaler.follow(self.depths[name], now_ms)
+                except KadrError as error:
+                    self.note(f"{name}: {error}")
+            self._stop.wait(TICK_S * 2)
+
+    def _reconcile(self) -> None:
+        self.reconciler.keep_on(self._stop)

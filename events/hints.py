@@ -1,0 +1,93 @@
+"""Hints that objects of the bucket were written, on their way to the router: a stream that may lose any of them.
+
+The bucket's notification and the function's own word both come here. What is lost the reconciler finds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import uuid
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import redis.exceptions
+
+from events.queue.errors import translated
+from events.queue.names import GROUP
+from events.queue.server import Server
+
+KEPT = 200_000
+"""Hints that may wait; of more the oldest are dropped."""
+LEASE_MS = 60_000
+
+
+@dataclass(frozen=True)
+class Hint:
+    """``names``: objects that were written. ``lost``: a task whose inputs cannot be read, as its event carried it."""
+
+    id: str
+    names: tuple[str, ...] = ()
+    lost: dict[str, Any] | None = None
+
+
+class Hints:
+    """Every method raises QueueUnavailable."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._stream = server.names.hints
+        self._name = f"{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex[:12]}"
+
+    def tell(self, names: Sequence[str] = (), lost: dict[str, Any] | None = None) -> None:
+        with translated("hints"):
+            body = json.dumps({"names": list(names), "lost": lost})
+            self._server.client.xadd(self._stream, {"hint": body}, maxlen=KEPT, approximate=True)
+
+    def take(self, count: int, block_ms: int) -> list[Hint]:
+        """Up to ``count`` hints: new ones first, else those whose taker went away."""
+        with translated("hints"):
+            client = self._server.client
+            for _ in range(2):
+                try:
+                    found = client.xreadgroup(
+                        GROUP, self._name, {self._stream: ">"}, count=count, block=block_ms
+                    )
+                    entries = (
+                        found[0][1]
+                        if found
+                        else client.xautoclaim(self._stream, GROUP, self._name, LEASE_MS, count=count)[1]
+                    )
+                    return [_hint(number, fields) for number, fields in entries]
+                except redis.exceptions.ResponseError as error:
+                    if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
+                        raise
+                    self._make_group()
+            return []
+
+    def done(self, hints: Iterable[Hint]) -> None:
+        numbers = [hint.id for hint in hints]
+        if numbers:
+            with translated("hints"), self._server.client.pipeline(transaction=True) as both:
+                both.xack(self._stream, GROUP, *numbers)
+                both.xdel(self._stream, *numbers)
+                both.execute()
+
+    def _make_group(self) -> None:
+        with suppress(redis.exceptions.ResponseError):  # somebody else has just made it
+            self._server.client.xgroup_create(self._stream, GROUP, id="0", mkstream=True)
+
+
+def _hint(number: str, fields: dict[str, str] | None) -> Hint:
+    """A hint that is none says nothing."""
+    try:
+        body = json.loads((fields or {})["hint"])
+        lost = body.get("lost")
+        return Hint(
+            number, tuple(map(str, body.get("names") or ())), lost if isinstance(lost, dict) else None
+        )
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return Hint(number)

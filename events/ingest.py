@@ -1,0 +1,234 @@
+"""Ingest: notices of the bucket and CloudEvents of other systems come in, and are on record before they are answered.
+
+401 to a bad token; 503 if nothing could be kept, so that the sender tries again; 2xx to everything that was kept, malformed included:
+that lies under ``rejected/`` with the reason.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, unquote, unquote_plus, urlsplit
+
+from flask import Blueprint, Response, request
+
+from events import binding
+from events.acquire import INBOX
+from events.admission import Admission, Submission
+from events.binding import InvalidEvent
+from events.problems import problem, problem_of
+from events.queue.errors import QueueUnavailable
+from kadr.contracts.errors import InvalidObject, InvalidProfile, StoreFailure
+from kadr.contracts.keys import jcs, sha256_json
+from kadr.storage import layout
+from kadr.storage.store import ObjectStore
+
+MAX_BYTES = 4 << 20
+WRITTEN = "s3:ObjectCreated:"
+"""How the names of events begin that say that an object was written; AWS leaves the s3: out."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """An object that the bucket says was written."""
+
+    bucket: str
+    name: str
+    etag: str
+    version: str
+
+
+def written(body: object) -> Iterator[Written]:
+    """The objects that a notice names. Raises ValueError for what is no notice."""
+    if not isinstance(body, dict) or not isinstance(body.get("Records"), list):
+        raise ValueError("it has no list of Records")
+    for record in body["Records"]:
+        try:
+            event, s3 = str(record["eventName"]), record["s3"]
+            found = s3["object"]
+            one = Written(
+                str(s3["bucket"]["name"]),
+                unquote_plus(str(found["key"])),
+                str(found.get("eTag") or "").strip('"'),
+                str(found.get("versionId") or ""),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"a record lacks {error}") from error
+        if event.removeprefix("s3:").startswith(WRITTEN.removeprefix("s3:")):
+            yield one
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """What the webhook does."""
+
+    store: ObjectStore
+    bucket: str
+    admission: Admission
+    tell: Callable[[list[str]], None]
+    """Hands names of ``state/`` on to the router. Raises QueueUnavailable."""
+    token: str
+    default_profile: str = "standard"
+
+    def blueprint(self) -> Blueprint:
+        made = Blueprint("ingest", __name__)
+        made.add_url_rule("/notifications", "notifications", self.notified, methods=["POST"])
+        made.add_url_rule("/events", "events", self.event, methods=["POST"])
+        return made
+
+    def _refused(self) -> Response | None:
+        """MinIO sends ``Bearer TOKEN``, the gateway of JuiceFS says Bearer twice."""
+        given = request.headers.get("Authorization", "").split(" ")[-1]
+        if self.token and hmac.compare_digest(given.encode(), self.token.encode()):
+            return None
+        return problem(401, "Unauthorized", "the token is missing or is another", False)
+
+    def notified(self) -> Response:
+        """A notice of the bucket's."""
+        if refusal := self._refused():
+            return refusal
+        raw = request.get_data()
+        if len(raw) > MAX_BYTES:
+            return problem(
+                413, "TooLarge", f"a notice of {len(raw)} bytes; at most {MAX_BYTES} are read", False
+            )
+        try:
+            try:
+                found = [w for w in written(json.loads(raw or b"{}")) if w.bucket == self.bucket]
+            except (ValueError, RecursionError) as error:
+                return self._rejected(raw, str(error))
+            return self._take(found)
+        except (StoreFailure, QueueUnavailable) as error:
+            return problem(503, error.code, str(error), True, 1)
+
+    def _take(self, found: list[Written]) -> Response:
+        state = [w.name for w in found if layout.parse_run(w.name) is not None]
+        if state:
+            self.tell(state)
+        for one in found:
+            if layout.starts_run(one.name):
+                self._submit(one.name.split("/")[1], one)
+        return Response("", 204)
+
+    def _submit(self, owner: str, one: Written) -> None:
+        submission = Submission(
+            owner=owner,
+            source=inbox_source(one.name, one.etag),
+            name=one.name.rpartition("/")[2],
+            event_id=sha256_json(["inbox", one.bucket, one.name, one.version or one.etag]),
+            profile=self.default_profile,
+        )
+        pending = layout.pending(owner, submission.event_id)
+        self.store.put(pending, jcs({"source": submission.source, "name": submission.name}))
+        self.admission.admit(submission)
+        self.store.delete(pending)
+
+    def _rejected(self, raw: bytes, why: str) -> Response:
+        """Kept with the reason: whoever sent it would send it for ever."""
+        text = raw[:MAX_BYTES].decode(errors="replace")
+        name = layout.rejected(sha256_json(["rejected", text]))
+        self.store.put(name, jcs({"why": why[:1000], "body": text}))
+        return Response(json.dumps({"rejected": why[:300]}), 202, content_type="application/json")
+
+    def event(self) -> Response:
+        """A CloudEvent of another system that asks for a run."""
+        if refusal := self._refused():
+            return refusal
+        raw = request.get_data()
+        try:
+            try:
+                event = binding.parse(dict(request.headers), raw)
+                submission = self._asked(event)
+            except binding.UnsupportedEvent as error:
+                return problem_of(error)
+            except (InvalidEvent, InvalidObject) as error:
+                return self._rejected(raw, str(error))
+            made = self.admission.admit(submission)
+        except InvalidProfile as error:
+            return problem_of(error)
+        except StoreFailure as error:
+            return problem(503, error.code, str(error), True, 1)
+        return Response(json.dumps({"run_id": made.run_id}), 202, content_type="application/json")
+
+    def _asked(self, event: binding.Event) -> Submission:
+        if event.type not in (binding.REQUESTED, binding.UPLOADED):
+            raise InvalidEvent(f"events of type {event.type!r} are not taken here")
+        owner = layout.checked_owner(str(event.data.get("user_id") or ""))
+        return submission(
+            owner, sha256_json(["event", event.source, event.id]), event.data, self.default_profile
+        )
+
+
+def submission(owner: str, event_id: str, data: Mapping[str, Any], default_profile: str) -> Submission:
+    """What ``data`` asks for, by any entrance. Raises InvalidEvent."""
+    source = source_of(owner, data.get("video_source"))
+    return Submission(
+        owner=owner,
+        source=source,
+        name=str(data.get("name") or unquote(urlsplit(source).path).rpartition("/")[2] or "video")[:200],
+        event_id=event_id,
+        profile=_profile(data.get("profile_config")) or default_profile,
+        priority=_priority(data.get("priority", 5)),
+        callback_url=_url(data.get("callback_url")),
+        refresh=data.get("refresh") is True,
+        meta=_meta(data.get("meta")),
+    )
+
+
+def inbox_source(name: str, etag: str = "") -> str:
+    """The address of an object of the inbox, pinned where the ETag is known."""
+    return f"{INBOX}:///{quote(name)}" + (f"?etag={quote(etag, safe='')}" if etag else "")
+
+
+def source_of(owner: str, told: Any) -> str:
+    """The canonical address of a ``video_source``: {"type": upload | https | youtube_url | s3, …}. Raises InvalidEvent."""
+    if not isinstance(told, dict):
+        raise InvalidEvent('video_source must be an object like {"type": "upload", "key": "inbox/…"}')
+    kind = told.get("type")
+    if kind == "upload":
+        name = str(told.get("key") or "")
+        if layout.owner_of_inbox(name) != owner:
+            raise InvalidEvent(f"video_source.key {name[:200]!r} is not in the inbox of {owner}")
+        return inbox_source(name, str(told.get("etag") or ""))
+    if kind == "s3":
+        bucket, key = str(told.get("bucket") or ""), str(told.get("key") or "")
+        if not bucket or not key or "/" in bucket:
+            raise InvalidEvent("video_source of type s3 needs a bucket and a key")
+        version = str(told.get("version") or "")
+        return f"s3://{bucket}/{quote(key)}" + (f"?versionId={quote(version, safe='')}" if version else "")
+    if kind in ("https", "youtube_url"):
+        return _url(told.get("url")) or _no_url()
+    raise InvalidEvent(f"video_source.type {str(kind)[:50]!r} must be upload, https, youtube_url or s3")
+
+
+def _no_url() -> str:
+    raise InvalidEvent("video_source needs a url")
+
+
+def _url(told: Any) -> str | None:
+    if told is None:
+        return None
+    if not isinstance(told, str) or not told.startswith("https://") or len(told) > 2000:
+        raise InvalidEvent(f"{str(told)[:200]!r} must be an https URL of at most 2000 characters")
+    return told
+
+
+def _profile(told: Any) -> Any:
+    if told is not None and not isinstance(told, str | dict):
+        raise InvalidEvent("profile_config must be a profile's name or a profile")
+    return told
+
+
+def _priority(told: Any) -> int:
+    if isinstance(told, bool) or not isinstance(told, int) or not 0 <= told <= 9:
+        raise InvalidEvent(f"priority {str(told)[:50]!r} must be 0 to 9")
+    return told
+
+
+def _meta(told: Any) -> dict[str, Any]:
+    if told is not None and (not isinstance(told, dict) or len(json.dumps(told)) > 10_000):
+        raise InvalidEvent("meta must be an object of at most 10000 characters")
+    return told or {}

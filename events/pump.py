@@ -1,0 +1,269 @@
+"""The pump: takes entries from a function's stream, posts them to its replicas over HTTP, and acts on what they answer.
+
+It keeps in flight what the replicas have room for, no more, and beats for what is in flight. It never computes and may be killed:
+its entries go to another one when their lease runs out.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import urllib3
+
+from events import binding
+from events.messages import RENDER, event_id
+from events.queue.consumer import Consumer
+from events.queue.delays import delay_ms
+from events.queue.errors import QueueUnavailable
+from events.queue.messages import Entry, Failure, Message
+from events.queue.queue import Queue
+from kadr.contracts.errors import StoreFailure
+from kadr.pipeline.failing import give_up
+from kadr.pipeline.messages import Finished
+from kadr.storage import layout
+from kadr.storage.store import ObjectStore
+
+ATTEMPTS = 5
+NEVER = (400, 413, 415, 422)
+FORBIDDEN = (401, 403)
+BLOCK_MS = 500
+PAUSE_S = 0.05
+AWAY_S = 1.0
+AGAIN_MS = 500
+"""When what was no attempt is tried again."""
+
+
+class Replicas(Protocol):
+    """Where a function can be reached now."""
+
+    def addresses(self) -> Sequence[str]:
+        """URLs of the replicas that are ready."""
+        ...
+
+
+class Gate(Protocol):
+    """Room on this machine for one more task."""
+
+    def enter(self, function: str) -> bool: ...
+    def leave(self, function: str) -> None: ...
+
+
+class Open:
+    """A gate that lets all through."""
+
+    def enter(self, function: str) -> bool:
+        return True
+
+    def leave(self, function: str) -> None:
+        return None
+
+
+@dataclass
+class Told:
+    """Who hears of what the pump learns."""
+
+    wrote: Callable[[str], None]
+    """The name of a record that a function wrote."""
+    lost: Callable[[dict[str, Any]], None]
+    """A task, as its event carried it, that has to be planned anew: its inputs cannot be read, or it is of another version."""
+    note: Callable[[str], None] = lambda _: None
+
+
+@dataclass
+class Pump:
+    """One function's. ``start`` it, then ``stop``: it takes nothing more and waits for what is in flight."""
+
+    consumer: Consumer
+    queue: Queue
+    store: ObjectStore
+    replicas: Replicas
+    told: Told
+    concurrency: int = 1
+    most: int = 4
+    timeout_s: float = 3700.0
+    gate: Gate = field(default_factory=Open)
+
+    def __post_init__(self) -> None:
+        self.flying: dict[str, tuple[Entry, str]] = {}
+        self.counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._http = urllib3.PoolManager(maxsize=self.most, retries=False)
+        self._pool = ThreadPoolExecutor(self.most, f"pump {self.consumer.function}")
+        self._thread = threading.Thread(target=self._loop, name=f"pump {self.consumer.function}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, patience_s: float = 30.0) -> None:
+        """Drain: what is in flight may end within ``patience_s``; the rest goes back into the line."""
+        self._stopping.set()
+        self._thread.join()
+        deadline = time.monotonic() + patience_s
+        while self.flying and time.monotonic() < deadline:
+            self._beat()
+            time.sleep(PAUSE_S)
+        with self._lock:
+            left = [entry for entry, _ in self.flying.values()]
+        try:
+            self.consumer.put_back(left)
+            self.consumer.leave()
+        except QueueUnavailable:
+            pass  # the lease ends by itself
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _loop(self) -> None:
+        beaten = time.monotonic()
+        while not self._stopping.is_set():
+            try:
+                if time.monotonic() - beaten > self.consumer.lease_ms / 3000:
+                    beaten = time.monotonic()
+                    self._beat()
+                self._fill()
+            except QueueUnavailable as error:
+                self.told.note(f"{self.consumer.function}: {error}")
+                self._stopping.wait(AWAY_S)
+
+    def _beat(self) -> None:
+        with self._lock:
+            entries = [entry for entry, _ in self.flying.values()]
+        if entries:
+            beat = self.consumer.heartbeat(entries)
+            for entry in (*beat.refused, *beat.cancelled):
+                self.told.note(f"{entry.message.task} of run {entry.message.run_id} is not ours any more")
+
+    def _fill(self) -> None:
+        free = self._free()
+        if not free or not self.gate.enter(self.consumer.function):
+            self._stopping.wait(PAUSE_S)
+            return
+        taken = []
+        try:
+            taken = self.consumer.take(1, BLOCK_MS)
+        finally:
+            if not taken:
+                self.gate.leave(self.consumer.function)
+        for entry in taken:
+            address = free[0]
+            with self._lock:
+                self.flying[entry.stream_id] = (entry, address)
+            self._pool.submit(self._deliver, entry, address)
+
+    def _free(self) -> list[str]:
+        """Replicas that have room, the idlest first."""
+        with self._lock:
+            busy = Counter(address for _, address in self.flying.values())
+            full = len(self.flying) >= self.most
+        free = [a for a in self.replicas.addresses() if busy[a] < self.concurrency]
+        return [] if full else sorted(free, key=lambda a: busy[a])
+
+    def _deliver(self, entry: Entry, address: str) -> None:
+        try:
+            self._act(entry, self._post(entry.message, address))
+        except QueueUnavailable as error:
+            self.told.note(f"{entry.message.task}: {error}")  # the lease ends, and somebody takes it over
+        except Exception as error:
+            self.told.note(f"{entry.message.task}: {type(error).__name__}: {error}")
+        finally:
+            self.gate.leave(self.consumer.function)
+            with self._lock:
+                self.flying.pop(entry.stream_id, None)
+
+    def _post(self, message: Message, address: str) -> Answer:
+        body = json.loads(message.body)
+        event = binding.Event(
+            id=event_id(body, message.task, message.key, message.epoch),
+            source="/kadr/pump",
+            type=binding.TASK_READY,
+            data=body,
+            subject=f"{message.owner}/{message.run_id}/{message.task}",
+            time_ms=time.time_ns() // 1_000_000,
+            traceparent=message.trace,
+        )
+        headers, data = binding.to_http(event)
+        try:
+            timeout = urllib3.Timeout(connect=5.0, read=self.timeout_s)
+            answer = self._http.request("POST", address, body=data, headers=headers, timeout=timeout)
+        except urllib3.exceptions.NewConnectionError as error:
+            return Answer(503, {"detail": f"no replica at {address}: {error}", "attempt": False})
+        except urllib3.exceptions.HTTPError as error:
+            said = f"the replica went away while {message.task} ran: {type(error).__name__}"
+            return Answer(503, {"title": "ReplicaGone", "detail": said, "retryable": True})
+        return Answer.of(answer.status, dict(answer.headers), answer.data)
+
+    def _act(self, entry: Entry, answer: Answer) -> None:
+        self.counts[str(answer.status)] += 1
+        if answer.status == 200:
+            if name := answer.said.get("record"):
+                self.told.wrote(str(name))
+            self.consumer.finish([entry])
+        elif answer.status == 409:
+            self.consumer.finish([entry])
+            self.told.lost(json.loads(entry.message.body).get("task") or {})
+        elif answer.status in FORBIDDEN:
+            self.queue.pause(self.consumer.function, f"its replicas answer {answer.status}: {answer.detail}")
+            self.consumer.put_back([entry])
+        elif answer.status in NEVER and answer.said.get("retryable") is False:
+            self._give_up(entry, answer)
+        elif answer.said.get("attempt") is False:
+            self._wait(entry, answer)
+        elif entry.message.attempt + 1 >= ATTEMPTS:
+            self._give_up(entry, answer)
+        else:
+            wait_ms = delay_ms(entry.message.attempt, answer.retry_after_ms, random.random)
+            self.consumer.retry_later(entry, wait_ms, Failure(answer.code, answer.detail))
+
+    def _wait(self, entry: Entry, answer: Answer) -> None:
+        if key := answer.said.get("key"):
+            self.consumer.park(entry, str(key))
+        else:
+            self.consumer.retry_later(entry, answer.retry_after_ms or AGAIN_MS, counted=False)
+
+    def _give_up(self, entry: Entry, answer: Answer) -> None:
+        """The failure is recorded before the letter is dead: a run never waits for what nobody will do."""
+        m = entry.message
+        if m.task != RENDER:  # whose failure changes nothing of the run
+            done = Finished(ticket=0, code=answer.code, message=answer.detail)
+            try:
+                name, _ = give_up(self.store, m.owner, m.run_id, m.epoch, m.task, m.key, done, m.attempt + 1)
+            except StoreFailure as error:
+                self.consumer.retry_later(entry, AGAIN_MS, Failure(error.code, str(error)), counted=False)
+                return
+            self.told.wrote(layout.state_prefix(m.owner, m.run_id) + name)
+        self.consumer.give_up(entry, Failure(answer.code, answer.detail))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a replica said."""
+
+    status: int
+    said: dict[str, Any]
+    retry_after_ms: int | None = None
+
+    @classmethod
+    def of(cls, status: int, headers: dict[str, str], body: bytes) -> Answer:
+        try:
+            said = json.loads(body)
+        except ValueError:
+            said = {"detail": body[:500].decode(errors="replace")}
+        after = {k.lower(): v for k, v in headers.items()}.get("retry-after", "")
+        return cls(
+            status, said if isinstance(said, dict) else {}, int(after) * 1000 if after.isdigit() else None
+        )
+
+    @property
+    def code(self) -> str:
+        return str(self.said.get("title") or f"HTTP{self.status}")
+
+    @property
+    def detail(self) -> str:
+        return str(self.said.get("detail") or f"the replica answered {self.status}")

@@ -1,0 +1,89 @@
+"""The reconciler: bucket against queue, by what is there rather than by what was told. It finishes what a lost hint left behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from events.queue.errors import QueueUnavailable
+from events.router import Router
+from kadr.contracts.errors import KadrError
+from kadr.storage import layout
+from kadr.storage.store import ObjectStore
+
+STATE = "state/"
+
+
+@dataclass
+class Reconciler:
+    """Moves every open run on, every ``pause_s``."""
+
+    store: ObjectStore
+    router: Router
+    note: Callable[[str], None] = lambda _: None
+    pause_s: float = 15.0
+
+    def once(self) -> int:
+        """Look at all runs; how many are open."""
+        opened = 0
+        for owner, run_id, names in self._runs():
+            if not _closed(names):
+                opened += 1
+            elif not self._unrendered(owner, run_id, names):
+                continue
+            try:
+                self.router.move(owner, run_id, anew=True)
+            except QueueUnavailable:
+                raise
+            except KadrError as error:
+                self.note(f"run {run_id}: {error}")
+        return opened
+
+    def keep_on(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            began = time.monotonic()
+            try:
+                self.once()
+            except KadrError as error:
+                self.note(str(error))
+            stop.wait(max(1.0, self.pause_s - (time.monotonic() - began)))
+
+    def _runs(self) -> Iterator[tuple[str, str, list[str]]]:
+        """(owner, run id, names below its prefix) from one sorted listing."""
+        at: tuple[str, str] | None = None
+        names: list[str] = []
+        for name in self.store.list(STATE):
+            found = layout.parse_run(name)
+            if found is None:
+                continue
+            if found[:2] != at:
+                if at is not None:
+                    yield (*at, names)
+                at, names = found[:2], []
+            names.append(found[2])
+        if at is not None:
+            yield (*at, names)
+
+    def _unrendered(self, owner: str, run_id: str, names: list[str]) -> bool:
+        digest = _last_done(names)
+        return digest is not None and not self.store.exists(
+            layout.report_file(owner, run_id, digest, "report.html")
+        )
+
+
+def _marks(names: list[str]) -> list[layout.MarkName]:
+    return [m for n in names if isinstance(m := layout.parse_state(n), layout.MarkName)]
+
+
+def _closed(names: list[str]) -> bool:
+    """Whether the newest epoch that was opened is closed."""
+    marks = _marks(names)
+    opened = max([1, *(m.epoch for m in marks if m.what == "retry")])
+    return any(m.what == "done" and m.epoch == opened for m in marks)
+
+
+def _last_done(names: list[str]) -> str | None:
+    done = [(m.epoch, m.digest) for m in _marks(names) if m.what == "done" and m.digest]
+    return max(done)[1] if done else None

@@ -1,0 +1,96 @@
+"""Function processes on one machine: as many as the queue's depth asks for, by KEDA's formula, none when there is nothing to do."""
+
+from __future__ import annotations
+
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from events.queue.depth import Depth
+from events.queue.replicas import Rule, Scale, step
+
+READY_S = 1.0
+
+
+class Replica(Protocol):
+    """One process of a function."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def alive(self) -> bool: ...
+    def stop(self) -> None: ...
+
+
+@dataclass
+class _Running:
+    replica: Replica
+    began: float
+    ready: bool = False
+
+
+@dataclass
+class Scaler:
+    """One function's replicas. ``address`` is asked at /health/ready before anything is sent there."""
+
+    function: str
+    rule: Rule
+    start: Callable[[], Replica]
+    note: Callable[[str], None] = lambda _: None
+    scale: Scale = field(default_factory=Scale)
+    cold_starts: int = 0
+    cold_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._running: list[_Running] = []
+        self._lock = threading.Lock()
+
+    @property
+    def replicas(self) -> int:
+        return len(self._running)
+
+    def addresses(self) -> Sequence[str]:
+        """URLs of the replicas that are ready."""
+        with self._lock:
+            return [r.replica.address for r in self._running if r.ready]
+
+    def follow(self, depth: Depth, now_ms: int) -> None:
+        """Start, stop and look at replicas, as ``depth`` asks."""
+        self.scale = step(self.scale, depth.in_stream + depth.ready + depth.due, self.rule, now_ms)
+        wanted = self.scale.replicas
+        with self._lock:
+            for running in [r for r in self._running if not r.replica.alive]:
+                self.note(f"a replica of {self.function} ended by itself")
+                running.replica.stop()
+                self._running.remove(running)
+            while len(self._running) > max(wanted, depth.in_flight):
+                self._running.pop().replica.stop()
+            while len(self._running) < wanted:
+                self._running.append(_Running(self.start(), time.monotonic()))
+        self._look()
+
+    def _look(self) -> None:
+        for running in [r for r in self._running if not r.ready]:
+            if _answers(running.replica.address):
+                running.ready = True
+                self.cold_starts += 1
+                self.cold_seconds += time.monotonic() - running.began
+
+    def stop(self) -> None:
+        with self._lock:
+            for running in self._running:
+                running.replica.stop()
+            self._running.clear()
+
+
+def _answers(address: str) -> bool:
+    with (
+        suppress(OSError, ValueError),
+        urllib.request.urlopen(f"{address}/health/ready", timeout=READY_S) as answer,
+    ):
+        return bool(answer.status == 200)
+    return False
