@@ -9,7 +9,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 
-from exports.differences import Changes, Differences, Insights, Pair, parts
+from exports.differences import Changes, Differences, Pair
+from exports.looked import Insights, parts
 from exports.pairing import Thing
 
 SPANS = 3
@@ -43,13 +44,6 @@ class Side:
     def ended(self) -> str:
         """What is to be said of a run that is not complete."""
         return "" if self.status == "complete" else self.status
-
-
-def why_not(run: str, state: str) -> str:
-    """Why nothing is compared with what a run could not look for."""
-    return (
-        f"because it {'was blocked' if state == 'blocked' else state} {'in both' if run == 'both' else run}"
-    )
 
 
 def rows(changes: Changes) -> list[Row]:
@@ -99,7 +93,6 @@ def page(
     folder = FileSystemLoader(Path(__file__).parent)
     environment = Environment(loader=folder, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["clock"] = clock
-    environment.globals["why_not"] = why_not
     length = max([1, *(int(i["video"]["duration_ms"] or 0) for i in insights if i.get("video"))])
     kinds = [
         {"changes": k, "rows": rows(k), "lanes": list(_lanes(k, insights, length))}
