@@ -45,6 +45,9 @@ class S3Store:
     Times are the server's and whole seconds. A listing is collected before its first name is given: it is complete, or it fails.
     """
 
+    page = 1000
+    """Names in one answer of the server's; none gives more."""
+
     def __init__(self, client: S3Client, cache: Cache) -> None:
         self._client = client
         self._bucket = client.address.bucket

@@ -191,7 +191,8 @@ def _down(error: BaseException) -> bool:
 
 def _error(what: str, error: Exception) -> KadrError:
     code, status = _said(error)
-    if code in _FULL or status == 507:
+    # JuiceFS has no code of its own for a full volume.
+    if code in _FULL or status == 507 or "no space left on device" in str(error):
         return NoSpaceLeft(f"{NoSpaceLeft.default_message()} ({what}: {code or status})")
     if status is None or status >= 500 or status == 429 or code in _BUSY:
         return StoreFailure(f"store: {what}: {code or error}")

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from kadr.contracts.errors import ObjectMissing, StoreFailure
 from kadr.storage import layout
 from kadr.storage.files import FileStore
+from kadr.storage.s3 import S3Store
 from kadr.storage.store import ObjectStore
 
 
@@ -77,8 +78,14 @@ def test_names_that_the_layout_makes_keep_their_letters(store: ObjectStore) -> N
         assert path.read_text() == names[-1]
 
 
-def test_more_names_than_one_page_of_a_listing_holds(store: ObjectStore) -> None:
-    names = [f"state/local/{i % 3}/{i:04d}.json" for i in range(1010)]
+def test_more_names_than_one_page_of_a_listing_holds(
+    store: ObjectStore, request: pytest.FixtureRequest
+) -> None:
+    """Of JuiceFS, which is slow at names, shorter pages are asked."""
+    count = 1010
+    if isinstance(store, S3Store) and request.node.callspec.params["store"] == "juicefs":
+        store.page, count = 50, 130
+    names = [f"state/local/{i % 3}/{i:04d}.json" for i in range(count)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda name: store.put(name, b""), names))
     assert list(store.list("state/local/")) == sorted(names)
@@ -105,7 +112,7 @@ def test_touch_makes_an_object_new_and_leaves_its_bytes(store: ObjectStore) -> N
         store.put(name, body)
     before = store.modified_ms("a/b")
     assert abs(before - time.time() * 1000) < 60_000
-    time.sleep(2.1)  # servers tell whole seconds
+    time.sleep(1.01 if isinstance(store, FileStore) else 2.1)  # servers tell whole seconds
     for name, body in {"a/b": b"body", "a/empty": b""}.items():
         store.touch(name)
         assert store.modified_ms(name) >= before + 1000

@@ -26,6 +26,7 @@ BRISK = Patience(retries=2, connect_s=1, read_s=1, failures=2, pause_s=60)
 class Say:
     status: int = 200
     code: str = ""
+    why: str = "so"
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     sent: int | None = None
@@ -47,7 +48,7 @@ class Script:
 def whole(say: Say) -> bytes:
     if not say.code:
         return say.body
-    return f"<Error><Code>{say.code}</Code><Message>so</Message></Error>".encode()
+    return f"<Error><Code>{say.code}</Code><Message>{say.why}</Message></Error>".encode()
 
 
 @contextmanager
@@ -115,6 +116,7 @@ def test_a_busy_server_is_asked_again_in_the_pool(script: Script, store: S3Store
     [
         (Say(507, "XMinioStorageFull"), NoSpaceLeft, "a: XMinioStorageFull"),
         (Say(507), NoSpaceLeft, "507"),
+        (Say(500, "InternalError", "cause(no space left on device)"), NoSpaceLeft, "a: InternalError"),
         (Say(403, "AccessDenied"), StoreRefused, r"a: AccessDenied \(403\)"),
         (Say(404, "NoSuchBucket"), StoreRefused, "NoSuchBucket"),
         (Say(403, "RequestTimeTooSkewed"), StoreRefused, "RequestTimeTooSkewed"),
