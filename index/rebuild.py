@@ -143,10 +143,10 @@ def _same(connection: Connection, listed: Listed) -> bool:
 
 def _settle(store: ObjectStore, connection: Connection, owner: str, run_id: str) -> bool:
     """Make a run's rows what the bucket says. Returns whether anything was written."""
-    if project.project(store, connection, owner, run_id).written:
-        return True
-    measured = connection.execute(MEASURE, (owner, run_id)).fetchone()
     try:
+        if project.write_run(connection, derive.run(store, owner, run_id)):
+            return True
+        measured = connection.execute(MEASURE, (owner, run_id)).fetchone()
         rows = derive.run(store, owner, run_id)
     except ObjectMissing:
         return project.forget_run(connection, owner, run_id)
