@@ -317,6 +317,8 @@ def test_dead_letters_tell_all_and_can_be_replayed(server: Server, message: Make
     assert depth(server, "ocr").dead == 1
     assert letters.replay("ocr", [letter.id, "no such"]) == 1
     assert (letters.list("ocr"), letters.show("ocr", letter.id)) == ([], None)
+    time.sleep(0.003)
+    assert 0 < depth(server, "ocr").oldest_ms < 10_000, "its age counts from the replay"
     assert drained(server) == [sent]
 
 
@@ -369,6 +371,16 @@ def test_a_group_that_vanished_is_made_again(server: Server, message: Make, what
 def _flush(server: Server) -> None:
     """Empty the database as far as this test's prefix goes; other tests use it as well."""
     server.client.delete(*server.client.keys(f"{server.names.prefix}:*"))
+
+
+def test_what_was_finished_does_not_come_back_with_a_new_group(server: Server, message: Make) -> None:
+    Queue(server).ready_all([message("slow"), message("fast")])
+    now_in_stream(server)
+    consumer = Consumer(server, "ocr")
+    _, fast = consumer.take(2)
+    assert consumer.finish([fast]) == []
+    server.client.xgroup_destroy(server.names.stream("ocr"), GROUP)
+    assert [entry.message.task for entry in consumer.take(5)] == ["slow"]
 
 
 def test_a_worker_that_waits_is_woken_by_a_task(server: Server, message: Make) -> None:
