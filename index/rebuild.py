@@ -1,6 +1,6 @@
 """Rebuilding the index from LISTs of the bucket, and saying what the two disagree about.
 
-Row by row, while the service runs: docs/decisions/0012-index-rebuild.md says why. A run whose row was derived from as many
+Row by row, while the service runs: docs/decisions/0012-index.md says why. A run whose row was derived from as many
 objects as the LIST names is left alone, so a rebuild that was interrupted goes on where it was by being started again.
 """
 

@@ -17,7 +17,7 @@ import pytest
 from cli.servers.postgres import Postgres
 from cli.servers.process import ServerFailed
 from index import queries
-from index.database import Database, DatabaseAway, InvalidDatabase
+from index.database import Database, DatabaseAway, IndexRefused, InvalidDatabase
 from index.keeping import Index
 from index.rebuild import rebuild
 from kadr.contracts.errors import StoreFailure
@@ -173,3 +173,28 @@ def test_the_server_ends_one_that_nobody_owns_and_refuses_to_share(postgres: Pos
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT pg_postmaster_start_time()").fetchone() != orphan
         assert connection.execute("SELECT count(*) FROM runs").fetchone() == (0,)
+
+
+def test_what_met_another_transaction_is_done_again(away: Database, url: str) -> None:
+    tries = []
+
+    def work(connection: psycopg.Connection) -> None:
+        with connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            connection.execute("SELECT count(*) FROM webhooks")
+            if not tries:
+                with psycopg.connect(url) as other:
+                    other.execute("UPDATE webhooks SET attempts = attempts + 1")
+            tries.append(1)
+            connection.execute("UPDATE webhooks SET attempts = attempts + 1")
+
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "INSERT INTO webhooks (owner, run_id, event, url) VALUES ('o', 'r', 'done', 'http://x')"
+        )
+    away.run(work)
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT attempts FROM webhooks").fetchone() == (2,)
+    assert len(tries) == 2
+    with pytest.raises(IndexRefused, match="violates check constraint"):
+        away.run(lambda connection: connection.execute("UPDATE webhooks SET state = 'odd'"))

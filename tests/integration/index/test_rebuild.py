@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 
+from index import queries
 from index.check import check
 from index.database import Database
 from index.migrations import migrate
@@ -15,7 +18,7 @@ from index.tables import DERIVED
 from kadr.contracts.keys import jcs
 from kadr.storage import layout
 from kadr.storage.files import FileStore
-from tests.integration.index.bucket import FULL, OWNER, RETRIED, Dump, again
+from tests.integration.index.bucket import FULL, OWNER, RETRIED, Dump, again, copy, copy_rest, steps
 
 
 def index_each(store: FileStore, database: Database) -> None:
@@ -151,3 +154,31 @@ def test_owners_are_told_apart(store: FileStore, database: Database, rows: Dump)
     assert videos == [(owner, "stored", 5) for owner in owners]
     assert [a["owner"] for a in found["video_aliases"] if a["uri"] == "https://x/y"] == owners
     assert all(found[table.name] for table in DERIVED)
+
+
+def test_a_rebuild_beside_running_work_takes_nothing_back(
+    store: FileStore, database: Database, tmp_path: Path, rows: Dump
+) -> None:
+    growing = FileStore(tmp_path / "growing")
+    copy_rest(store, growing, RETRIED)
+    epochs = []
+
+    def work() -> None:
+        for name in steps(store, RETRIED):
+            copy(store, growing, name)
+            with database.connection() as connection:
+                project(growing, connection, OWNER, RETRIED)
+                found = queries.run(connection, OWNER, RETRIED)
+                assert found is not None
+                epochs.append((found["epoch"], found["closed"]))
+
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(work)
+        while not working.done():
+            assert rebuild(growing, database, everything=True).damaged == []
+        working.result()
+    assert epochs == sorted(epochs)
+    assert epochs[-1] == (2, True)
+    rebuild(growing, database)
+    assert list(check(growing, database)) == []
+    assert len(rows()["runs"]) == 1
