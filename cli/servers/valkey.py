@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 from pathlib import Path
 from typing import Self
+from urllib.parse import quote
 
 import redis
 
@@ -30,7 +32,12 @@ class Valkey:
     """One server with its data in ``folder``; started again there, it still has what it had. A context manager."""
 
     def __init__(
-        self, folder: Path, binary: Path | None = None, port: int | None = None, memory_mb: int = 0
+        self,
+        folder: Path,
+        binary: Path | None = None,
+        port: int | None = None,
+        memory_mb: int = 0,
+        password: str = "",
     ) -> None:
         """``memory_mb`` 0: no limit. What is full refuses writes and forgets nothing. Raises ServerFailed."""
         server = binary or packaged()
@@ -40,16 +47,23 @@ class Valkey:
             )
         self.port = port or free_port()
         self.folder = folder
-        command = [str(server), *_options(folder, self.port, memory_mb)]
-        self.process = Process("valkey", command, folder / "valkey.log", self._ready)
+        self._password = password
+        self._options = _options(folder, self.port, memory_mb, password)
+        self._conf = folder / "valkey.conf"
+        self.process = Process("valkey", [str(server), str(self._conf)], folder / "valkey.log", self._ready)
 
     @property
     def url(self) -> str:
-        return f"redis://{LOOPBACK}:{self.port}/0"
+        secret = f":{quote(self._password, safe='')}@" if self._password else ""
+        return f"redis://{secret}{LOOPBACK}:{self.port}/0"
 
     def start(self) -> Self:
         """Start it and wait until it has read its file."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._conf.unlink(missing_ok=True)
+        # A file of the user's alone: a password among the arguments could be read by everybody on this machine.
+        with os.fdopen(os.open(self._conf, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as conf:
+            conf.write("".join(f"{name} {_quoted(value)}\n" for name, value in self._options.items()))
         self.process.start()
         return self
 
@@ -57,7 +71,7 @@ class Valkey:
         self.process.stop()
 
     def _ready(self) -> bool:
-        with redis.Redis(host=LOOPBACK, port=self.port, socket_timeout=2) as client:
+        with redis.Redis.from_url(self.url, socket_timeout=2) as client:
             return bool(client.ping())
 
     def __enter__(self) -> Self:
@@ -67,11 +81,11 @@ class Valkey:
         self.stop()
 
 
-def _options(folder: Path, port: int, memory_mb: int) -> list[str]:
+def _options(folder: Path, port: int, memory_mb: int, password: str) -> dict[str, str]:
     options = {
         "bind": LOOPBACK,
         "port": str(port),
-        "dir": str(folder),
+        "dir": str(folder.absolute()),
         "appendonly": "yes",
         "appendfsync": "everysec",
         "save": "",
@@ -79,4 +93,9 @@ def _options(folder: Path, port: int, memory_mb: int) -> list[str]:
         "maxmemory-policy": "noeviction",  # a queue that forgets loses tasks
         "daemonize": "no",
     }
-    return [part for name, value in options.items() for part in (f"--{name}", value)]
+    return {**options, "requirepass": password} if password else options
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

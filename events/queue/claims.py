@@ -62,6 +62,10 @@ class RedisClaims:
             for claim, still in zip(claims, told, strict=True):
                 claim.renewed(asked + self._lease_ms / 1000 if still else None)
 
+    def awaited(self, key: str) -> bool:
+        """Whether anybody is parked on ``key``: then its holder goes on even if its run was cancelled. Raises QueueUnavailable."""
+        return bool(self._server.function("claim_awaited", self._function, key))
+
     def let_go(self, claim: RedisClaim) -> None:
         with self._lock:
             self._held.pop(claim.token, None)

@@ -92,10 +92,12 @@ def test_a_holder_learns_that_another_has_its_claim(
 def test_who_meets_a_claim_waits_for_its_release(server: Server, holder: RedisClaims, message: Make) -> None:
     claim = holder.take("k")
     assert claim is not None
+    assert not holder.awaited("k")
     sent = [message() for _ in range(3)]
     assert [parked(server, each, "k") for each in sent] == [Parked.PARKED] * 3
     said = depth(server, "ocr")
     assert (said.parked, said.depth, said.oldest_ms >= 0) == (3, 0, True)
+    assert holder.awaited("k")
     assert not Queue(server).rearm(sent[0]), "it waits, and nothing of it was lost"
     assert Dispatcher(server).dispatch("ocr", 10).moved == 0
     claim.release()

@@ -289,7 +289,7 @@ def test_the_queue_does_what_its_model_does(url: str) -> None:
     run_state_machine_as_test(
         OnThisServer,
         settings=settings(
-            max_examples=60,
+            max_examples=40,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

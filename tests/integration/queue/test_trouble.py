@@ -6,9 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -64,6 +67,41 @@ def test_what_killed_workers_had_is_done_by_others(url: str, server: Server, mes
     times = Counter(said)
     assert max(times.values()) == 1, "nothing is finished twice"
     assert len(times) >= 38, "one may be killed between its finish and saying so"
+
+
+def test_many_dispatchers_and_workers_at_once_do_each_task_once(url: str, message: Make) -> None:
+    prefix, capacity = f"c{uuid.uuid4().hex[:8]}", 5
+    done: list[str] = []
+    most: list[int] = []
+    shared = Server(url, prefix)
+    Queue(shared).ready_all([message(f"t{n}", owner=f"o{n % 7}", priority=n % 3) for n in range(300)])
+    end = threading.Event()
+
+    def dispatching() -> None:
+        while not end.is_set():
+            Dispatcher(shared).dispatch("ocr", capacity)
+            most.append(depth(shared, "ocr").in_stream)
+
+    def working() -> None:
+        consumer = Consumer(shared, "ocr")
+        while not end.is_set():
+            entries = consumer.take(3, block_ms=10)
+            assert consumer.finish(entries) == []
+            done.extend(entry.message.task for entry in entries)
+
+    with ThreadPoolExecutor() as threads:
+        jobs = [
+            threads.submit(job) for job in (dispatching, dispatching, dispatching, working, working, working)
+        ]
+        deadline = time.monotonic() + 20
+        while len(done) < 300 and time.monotonic() < deadline and not any(job.done() for job in jobs):
+            time.sleep(0.01)
+        end.set()
+        for job in jobs:
+            job.result()
+    assert sorted(done) == sorted(f"t{n}" for n in range(300))
+    assert max(most) <= 2 * capacity
+    shared.close()
 
 
 def test_a_restarted_server_has_it_all_and_old_connections_go_on(own: Valkey, message: Make) -> None:
@@ -125,6 +163,17 @@ def test_a_mistake_of_ours_is_not_called_trouble(server: Server) -> None:
     with pytest.raises(Exception, match="WRONGTYPE") as mistake:
         Dispatcher(server).dispatch("ocr", 1)
     assert not isinstance(mistake.value, QueueUnavailable)
+
+
+def test_a_password_keeps_others_out(engine: Path, tmp_path: Path) -> None:
+    with Valkey(tmp_path / "a folder", binary=engine, password='p"@\\s s') as valkey:
+        mine, others = Server(valkey.url), Server(f"redis://127.0.0.1:{valkey.port}/0")
+        assert mine.answers()
+        with pytest.raises(QueueUnavailable, match="Authentication"):
+            others.answers()
+        mine.close()
+        others.close()
+        assert (tmp_path / "a folder/valkey.conf").stat().st_mode & 0o077 == 0
 
 
 def test_a_server_that_is_not_there_is_said_plainly(tmp_path: Path) -> None:
