@@ -10,6 +10,8 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
+from rfc8785 import CanonicalizationError
+
 from kadr.contracts.artifact import ArtifactSpec
 from kadr.contracts.errors import InvalidObject, ObjectMissing, PayloadExpired
 from kadr.contracts.keys import sha256_json
@@ -113,6 +115,8 @@ def _stored(
         return Verdict.MISSING, str(error)
     except InvalidObject as error:
         return Verdict.DAMAGED, str(error)
+    except CanonicalizationError as error:
+        return Verdict.DAMAGED, f"it says what no digest can be made of: {error}"
     return Verdict.IDENTICAL, ""
 
 

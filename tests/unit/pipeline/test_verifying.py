@@ -146,6 +146,8 @@ def told_otherwise(made: Made, name: str, change: Callable[[dict[str, Any]], obj
         (lambda b: b.update(key="0" * 64), "its key is '00000000"),
         (lambda b: b["schema"].update(major=1.5), "its schema's major version is 1.5, which is no whole"),
         (lambda b: b["schema"].update(major=True), "its schema's major version is True, which is no whole"),
+        (lambda b: b["ingredients"].update(more=float("nan")), "it says what no digest can be made of"),
+        (lambda b: b["payload"].update(more=2**60), "it says what no digest can be made of"),
         (lambda b: b["ingredients"].update(more=1), "its ingredients do not have the key in its name"),
     ],
 )
