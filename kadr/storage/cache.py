@@ -32,6 +32,9 @@ class Cache:
         self.folder = folder.absolute()
         self.limit_bytes = limit_bytes
         self._added = limit_bytes  # so that the first addition looks at what others left
+        self._make()
+
+    def _make(self) -> None:
         for part in ("copies", "turns"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
 
@@ -55,6 +58,7 @@ class Cache:
     def _held(self, key: str, size: int, fetch: Callable[[BinaryIO], None]) -> int:
         path = self._path(key)
         if (pin := _pin(path, size)) is None:
+            self._make()  # whoever tidies up may have taken the folders too
             with self._turn(path.name):
                 if (pin := _pin(path, size)) is None:
                     pin = self._fetched(path, size, fetch)

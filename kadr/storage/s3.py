@@ -26,6 +26,8 @@ PART = 16 << 20
 UPLOADS = 3
 PIECE = 1 << 20
 RENEWED_S = 2
+SMALL = 1 << 20
+"""What is as small comes here and goes back; the server copies what is larger, which changes the ETag."""
 LONGEST_NAME = 1024
 
 
@@ -156,7 +158,7 @@ class S3Store:
         return ms(self._stat(name).last_modified)
 
     def touch(self, name: str) -> None:
-        """By a copy onto itself; JuiceFS leaves the time as it is then, and is made to copy the bytes (the ETag changes)."""
+        """By a copy onto itself; JuiceFS leaves the time as it is then, and is made to write it anew."""
         if self._copies_onto_itself:
             self._copies_onto_itself = self._ask(name, lambda minio: self._renewed(minio, name))
         if not self._copies_onto_itself:
@@ -172,11 +174,12 @@ class S3Store:
         return modified is None or (now - modified.replace(microsecond=0)).total_seconds() < RENEWED_S
 
     def _rewrite(self, name: str) -> None:
-        if size := self._stat(name).size:
-            source = ComposeSource(self._bucket, name, offset=0, length=size)
-            self._ask(name, lambda minio: minio.compose_object(self._bucket, name, [source]))
-        else:
-            self.put(name, b"")
+        size = self.size(name)
+        if size <= SMALL:
+            self.put(name, self.get(name))
+            return
+        source = ComposeSource(self._bucket, name, offset=0, length=size)
+        self._ask(name, lambda minio: minio.compose_object(self._bucket, name, [source]))
 
     def size(self, name: str) -> int:
         return self._stat(name).size or 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -69,3 +70,9 @@ def test_a_file_is_taken_over(tmp_path: Path) -> None:
     assert not path.exists()
     with cache.copy("a", 4, never) as copy:
         assert copy.read_bytes() == b"body"
+
+
+def test_a_folder_that_was_removed_is_made_again(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache", 1000)
+    shutil.rmtree(tmp_path / "cache")
+    fill(cache, "a", b"body")
