@@ -132,7 +132,9 @@ class Asked(Value):
     profile: str
     narrowed: bool = Field(description="Whether ``--only`` left out some of what the profile would look for.")
     looked_for: tuple[str, ...] = Field(description="What the run's components find, in plain words.")
-    left_out: tuple[str, ...] = Field(description="What Kadr can look for and this run was not asked to.")
+    left_out: tuple[str, ...] = Field(
+        description="What Kadr can look for in such a file and this run was not asked to."
+    )
 
 
 class Missing(Value):

@@ -36,7 +36,7 @@ def build(sources: Sources) -> Insights:
     absent = {name: why for name in manifest["components"] if (why := sources.absent(name))}
     all_shots, all_turns = seen.shots(sources), heard.turns(sources)
     video = _video(sources)
-    question = asked(manifest, video.duration_ms)
+    question = asked(manifest, video)
     found = Insights(
         status=manifest["status"],
         video=video,

@@ -24,7 +24,7 @@ class ReportParams(Params):
 
 @component(
     "report",
-    version=4,
+    version=5,
     stage=Stage.RENDER,
     scope=ClosedRun(),
     reads=(),

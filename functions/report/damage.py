@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from functions.report.about import Damage
+from functions.report.about import Video
 from functions.report.words import clock, span_length
 
 APART = "Cut the file where its recordings were joined, and give each by itself."
+APART_AT = "Cut the file at byte {}, where the next recording begins, and give each part by itself."
 COPY = "Copy or download it again."
 COMPARE = "Compare with another copy of the file, if there is one: what follows from the damaged part is missing or may be wrong."
 
 
-def told(damage: Sequence[Damage]) -> tuple[str, str] | None:
-    """What is wrong and what to do, by the gravest of ``damage``; None where none of it has words of its own."""
+def told(video: Video) -> tuple[str, str] | None:
+    """What is wrong and what to do, by the gravest damage of ``video``; None where none of it has words of its own."""
+    damage = video.damage
     for one in damage:
         if one.expected_ms and one.found_ms:
             whole, there = span_length(one.expected_ms), span_length(one.found_ms)
@@ -23,11 +23,12 @@ def told(damage: Sequence[Damage]) -> tuple[str, str] | None:
         if one.kind == "stopped" and one.found_ms:
             what = f"The file could be read only up to {clock(one.found_ms)}, so the report covers only that."
             return what, COPY
-    if any(one.kind == "joined" and one.unread_bytes for one in damage):
-        return (
-            "Another recording follows in the file after the first, so the report covers only the first.",
-            APART,
-        )
+    for one in damage:
+        if one.kind == "joined" and one.unread_bytes:
+            what = (
+                "Another recording follows in the file after the first, so the report covers only the first."
+            )
+            return what, APART_AT.format(video.size_bytes - one.unread_bytes) if video.size_bytes else APART
     if any(one.kind == "joined" for one in damage):
         what = "The file was put together from several recordings, and of parts with the same times the report covers only one."
         return what, APART
@@ -37,7 +38,7 @@ def told(damage: Sequence[Damage]) -> tuple[str, str] | None:
     return None
 
 
-def advice(damage: Sequence[Damage]) -> str:
-    """What to do about a file with ``damage``."""
-    words = told(damage)
+def advice(video: Video) -> str:
+    """What to do about a file that is damaged."""
+    words = told(video)
     return words[1] if words else COMPARE

@@ -10,6 +10,9 @@ KINDS = {
     "faces": "faces", "tags": "picture labels", "moderation": "moderation scores", "quality": "picture faults",
     "passages": "key phrases",
 }  # fmt: skip
+SEEN = frozenset({"shots", "ocr", "objects", "faces", "tags", "moderation", "quality"})
+HEARD = frozenset({"speech", "speakers", "sounds", "loudness"})
+"""What needs pictures, and what needs sound."""
 WORKING = frozenset({"probe", "decode", "pcm", "voice", "report"})
 """What the others stand on: nobody asks for it by itself."""
 

@@ -143,7 +143,7 @@ def _gaps(facts: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
 
 def _damaged(components: Mapping[str, Mapping[str, Any]], video: Video) -> Iterator[Missing]:
     """What could be read of the file, and what not: the rest was analysed all the same."""
-    known, to_do = set(video.warnings), advice(video.damage)
+    known, to_do = set(video.warnings), advice(video)
     for name, facts in components.items():
         for warning in facts.get("warnings") or ():
             yield Missing(

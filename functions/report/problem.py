@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from functions.report.about import Asked, Damage, Missing
+from functions.report.about import Asked, Missing, Video
 from functions.report.damage import told
-from functions.report.kinds import kinds, spoken
+from functions.report.kinds import KINDS, kinds, spoken
 from functions.report.missing import ABOUT_THE_FILE, parted
 from functions.report.words import clock, listed
 
@@ -22,6 +22,8 @@ CAUSES = {
 }
 STEP = "a step of the analysis failed"
 NAMED_SPANS = 3
+MADE_OF_THE_REST = KINDS["passages"]
+"""Where there is nothing else, there is none of it either, and its component has done its work."""
 
 
 class Problem(NamedTuple):
@@ -31,8 +33,8 @@ class Problem(NamedTuple):
     to_do: str
 
 
-def problem(missing: Sequence[Missing], asked: Asked, damage: Sequence[Damage]) -> Problem | None:
-    """The one thing to read first; None when all that was asked for is there. ``damage``: of the file."""
+def problem(missing: Sequence[Missing], asked: Asked, video: Video) -> Problem | None:
+    """The one thing to read first; None when all that was asked for is there."""
     failed = [m for m in missing if m.why == "failed" or (m.why == "gaps" and m.error_code)]
     of_file = next((m for m in failed if m.error_code in ABOUT_THE_FILE), None)
     lost = _lost(missing, asked)
@@ -45,7 +47,7 @@ def problem(missing: Sequence[Missing], asked: Asked, damage: Sequence[Damage]) 
     if stopped := [m for m in missing if m.why in ("cancelled", "blocked")]:
         return Problem(f"The run was stopped before it was done, so {lost}.", stopped[0].what_to_do)
     if damaged := [m for m in missing if m.why == "damaged"]:
-        return _damage(damaged, damage)
+        return _damage(damaged, video)
     gaps = [m for m in missing if m.why == "gaps"]
     return (
         Problem(f"Parts of the video could not be analysed, so {lost}.", gaps[0].what_to_do) if gaps else None
@@ -55,7 +57,7 @@ def problem(missing: Sequence[Missing], asked: Asked, damage: Sequence[Damage]) 
 def _lost(missing: Iterable[Missing], asked: Asked) -> str:
     """What the report lacks, as the rest of a sentence."""
     whole = kinds(n for m in missing if m.why in ("failed", "blocked", "cancelled") for n in m.components)
-    if asked.looked_for and set(whole) >= set(asked.looked_for):
+    if whole and {*whole, MADE_OF_THE_REST} >= {*asked.looked_for}:
         return "nothing could be analysed"
     parts = [(kinds(m.components), m.gaps) for m in missing if m.why == "gaps"]
     partly = [f"{listed(spoken(names))} {_when(gaps)}" for names, gaps in parts if names]
@@ -69,8 +71,8 @@ def _when(gaps: Sequence[tuple[int, int]]) -> str:
     return "at " + listed([f"{clock(s)}–{clock(e)}" for s, e in gaps])
 
 
-def _damage(missing: Sequence[Missing], damage: Sequence[Damage]) -> Problem:
-    if words := told(damage):
+def _damage(missing: Sequence[Missing], video: Video) -> Problem:
+    if words := told(video):
         return Problem(*words)
     what = "The file is damaged, so what belongs to the damaged part is missing or may be wrong."
     return Problem(what, missing[0].what_to_do)

@@ -42,7 +42,7 @@ def _at(text: str, item: Item) -> Phrase:
 
 
 def _problem(found: Insights) -> Iterator[Phrase]:
-    wrong = problem(found.missing, found.asked, found.video.damage)
+    wrong = problem(found.missing, found.asked, found.video)
     if wrong is not None:
         yield Phrase(text=wrong.what, target="missing")
         yield _plain(f" {wrong.to_do}")

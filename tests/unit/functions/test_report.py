@@ -24,7 +24,7 @@ from functions.report.words import clock, span_length
 from kadr.contracts.artifact import Artifact, ArtifactSpec
 from kadr.contracts.component import REGISTRY
 from kadr.craft.captions import COLUMNS, width
-from tests.unit.functions.report_artifacts import captions, f32, i64, shots, speech
+from tests.unit.functions.report_artifacts import captions, f32, i64, probe, shots, speech
 from tests.unit.functions.report_fixture import (
     HOSTILE,
     STAGES,
@@ -208,9 +208,10 @@ def test_a_file_that_is_cut_off_is_said_to_be_so() -> None:
 
 def test_what_to_do_about_joined_recordings_is_the_same_everywhere() -> None:
     run = joined()
-    advice = "Cut the file where its recordings were joined, and give each by itself."
+    advice = "Cut the file at byte 11560000, where the next recording begins, and give each part by itself."
     assert first_words(run).endswith(advice)
     assert [m["what_to_do"] for m in insights(run)["missing"]] == [advice]
+    assert insights(run)["video"]["size_bytes"] == 11_560_000 + 5_000_000
 
 
 def test_a_file_that_could_not_be_read_to_its_end_says_how_far() -> None:
@@ -293,6 +294,28 @@ def test_a_profile_that_leaves_something_out_is_no_part() -> None:
     found = insights(run)
     assert found["asked"]["left_out"] == ["faces"]
     assert {s["kind"] for s in found["summary"]} == {"found"}
+
+
+@pytest.mark.parametrize(
+    ("video", "audio", "left_out"),
+    [(True, True, ["speech", "faces"]), (False, True, ["speech"]), (True, False, ["faces"])],
+)
+def test_what_the_file_cannot_have_was_not_left_out(video: bool, audio: bool, left_out: list[str]) -> None:
+    run = complete()
+    run.artifacts["probe"] = probe(92_000, video=video, audio=audio)
+    run.manifest = manifest({n: summarised(n) for n in STAGES if n not in ("faces", "speech")})
+    assert insights(run)["asked"]["left_out"] == left_out
+
+
+def test_of_a_file_that_cannot_be_read_nothing_was_left_out_and_nothing_analysed() -> None:
+    """Passages have nothing to read, and do that well."""
+    run = unreadable("This is text, not a video: check that the right file was given")
+    failed = {name: summarised(name, state="blocked") for name in STAGES if name not in ("probe", "faces")}
+    error = {"code": "VideoUnreadable", "message": "This is text, not a video: check the file"}
+    probed = {"probe": summarised("probe", state="failed", error=error)}
+    run.manifest = manifest({**failed, **probed, "passages": summarised("passages")}, "failed")
+    assert insights(run)["asked"]["left_out"] == []
+    assert first_words(run) == "This is text, not a video, so nothing could be analysed. Check the file."
 
 
 def test_what_an_added_component_found_is_told_by_its_shape() -> None:
