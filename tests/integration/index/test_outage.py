@@ -176,7 +176,7 @@ def test_the_server_ends_one_that_nobody_owns_and_refuses_to_share(postgres: Pos
 
 
 def test_what_met_another_transaction_is_done_again(away: Database, url: str) -> None:
-    tries = []
+    tries: list[int] = []
 
     def work(connection: psycopg.Connection) -> None:
         with connection.transaction():
