@@ -182,7 +182,7 @@ def test_a_rate_limit_holds_for_all_dispatchers_together(server: Server, message
         assert said[-1].soon_ms <= 20
         time.sleep(0.005)
     elapsed = time.monotonic() - began
-    assert 5 + 0.6 * 50 * elapsed <= moved <= 5 + 50 * elapsed + 1
+    assert 5 + 0.3 * 50 * elapsed <= moved <= 5 + 50 * elapsed + 1
 
 
 def test_what_is_put_off_comes_back_when_it_is_due(server: Server, message: Make) -> None:
@@ -190,12 +190,12 @@ def test_what_is_put_off_comes_back_when_it_is_due(server: Server, message: Make
     now_in_stream(server)
     consumer = Consumer(server, "ocr")
     (entry,) = consumer.take()
-    assert consumer.retry_later(entry, 150, Failure("StoreFailure", "slow"))
+    assert consumer.retry_later(entry, 400, Failure("StoreFailure", "slow"))
     said = Dispatcher(server).dispatch("ocr", 1)
     assert (said.moved, depth(server, "ocr").delayed) == (0, 1)
     assert said.soon_ms is not None
-    assert 0 < said.soon_ms <= 150
-    time.sleep(0.17)
+    assert 0 < said.soon_ms <= 400
+    time.sleep(0.42)
     assert depth(server, "ocr").due == 1
     assert now_in_stream(server) == 1
     (again,) = consumer.take()
@@ -282,15 +282,14 @@ def test_a_consumer_that_gets_its_own_lost_entry_again_holds_the_new_delivery_on
 def test_heartbeats_keep_an_entry(server: Server, message: Make) -> None:
     Queue(server).ready(message())
     now_in_stream(server)
-    one, other = (Consumer(server, "ocr", lease_ms=200) for _ in range(2))
+    one, other = (Consumer(server, "ocr", lease_ms=500) for _ in range(2))
     entries = one.take()
     for _ in range(6):
-        time.sleep(0.06)
+        time.sleep(0.1)
         assert one.heartbeat(entries).refused == ()
         assert other.take() == []
-    assert depth(server, "ocr", lease_ms=200).in_flight == 1
-    time.sleep(0.22)
-    assert depth(server, "ocr", lease_ms=200).in_flight == 0
+    assert depth(server, "ocr", lease_ms=500).in_flight == 1
+    assert depth(server, "ocr", lease_ms=0).in_flight == 0
 
 
 def test_dead_letters_tell_all_and_can_be_replayed(server: Server, message: Make) -> None:

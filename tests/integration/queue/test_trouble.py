@@ -49,7 +49,9 @@ def test_what_killed_workers_had_is_done_by_others(url: str, server: Server, mes
     for each in killed:
         assert each.stdout is not None
         assert each.stdout.readline() == "up\n"
-    time.sleep(0.25)
+    deadline = time.monotonic() + 10
+    while depth(server, "ocr").finished < 4 and time.monotonic() < deadline:
+        time.sleep(0.01)
     for each in killed:
         os.kill(each.pid, signal.SIGKILL)
         said += each.communicate()[0].split()
