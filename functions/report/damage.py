@@ -6,7 +6,7 @@ from functions.report.about import Video
 from functions.report.words import clock, span_length
 
 APART = "Cut the file where its recordings were joined, and give each by itself."
-APART_AT = "Cut the file at byte {}, where the next recording begins, and give each part by itself."
+APART_AT = "Cut the file at byte {}, where the next recording begins, and give each by itself."
 COPY = "Copy or download it again."
 COMPARE = "Compare with another copy of the file, if there is one: what follows from the damaged part is missing or may be wrong."
 

@@ -208,7 +208,7 @@ def test_a_file_that_is_cut_off_is_said_to_be_so() -> None:
 
 def test_what_to_do_about_joined_recordings_is_the_same_everywhere() -> None:
     run = joined()
-    advice = "Cut the file at byte 11560000, where the next recording begins, and give each part by itself."
+    advice = "Cut the file at byte 11560000, where the next recording begins, and give each by itself."
     assert first_words(run).endswith(advice)
     assert [m["what_to_do"] for m in insights(run)["missing"]] == [advice]
     assert insights(run)["video"]["size_bytes"] == 11_560_000 + 5_000_000

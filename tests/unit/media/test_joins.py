@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from functions.pcm.component import PcmParams, pcm
-from functions.report.about import Asked, Damage, Missing
+from functions.report.about import Asked, Damage, Missing, Video
 from functions.report.problem import problem
 from kadr.contracts.component import Frames
 from kadr.media.joins import Continued, Join, Pieces, found_joins
@@ -166,8 +166,12 @@ def said_first(facts: dict[str, Any]) -> str:
         start_ms=0, end_ms=3000, whole=True, profile="", narrowed=False, looked_for=("shots",), left_out=()
     )
     lost = Missing(components=("probe",), why="damaged", reason=facts["warnings"][0], what_to_do="")
-    told = problem([lost], asked, [Damage(**d) for d in facts["damage"]])
+    damage = tuple(Damage(**d) for d in facts["damage"])
+    video = Video(title="", video_id="", duration_ms=3000, size_bytes=facts["size_bytes"], damage=damage)
+    told = problem([lost], asked, video)
     assert told is not None
+    for unread in (d.unread_bytes for d in damage if d.unread_bytes):
+        assert told.to_do.startswith(f"Cut the file at byte {facts['size_bytes'] - unread}, where the next")
     assert "give each by itself" in told.to_do
     return told.what
 
