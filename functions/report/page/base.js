@@ -53,10 +53,11 @@ const border = (ms) => clock(ms, ms % 1000 >= 100);
 
 function spanLength(ms) {
   if (ms < 9950) return `${(ms / 1000).toFixed(1).replace(/\.0$/, '')} s`;
-  const s = Math.round(ms / 1000);
+  const s = ms >= 60000 ? Math.floor(ms / 1000) : Math.round(ms / 1000); // As the clock says it, and words.py.
+  const minutes = Math.floor(s / 60) % 60;
   if (s < 60) return `${s} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min${s % 60 ? ` ${s % 60} s` : ''}`;
-  return `${Math.floor(s / 3600)} h ${Math.floor(s / 60) % 60} min`;
+  if (s < 3600) return `${minutes} min${s % 60 ? ` ${s % 60} s` : ''}`;
+  return `${Math.floor(s / 3600)} h${minutes ? ` ${minutes} min` : ''}`;
 }
 
 // Text in which `commands` stand between backticks.

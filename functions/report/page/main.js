@@ -42,7 +42,7 @@ const Page = (() => {
     $('first').classList.add(FOUND.status);
     const picture = video.picture;
     const facts = [
-      NOTHING ? null : ['Length', asked.whole ? clock(video.duration_ms) : `${clock(SPAN, SPAN % 1000 >= 100)}: ${border(FROM)}–${border(TO)} of ${clock(video.duration_ms)}`],
+      NOTHING ? null : ['Length', asked.whole ? spanLength(video.duration_ms) : `${spanLength(SPAN)}: ${border(FROM)}–${border(TO)} of ${clock(video.duration_ms)}`],
       picture && ['Picture', `${picture.width} × ${picture.height}${picture.fps ? `, ${Number(picture.fps.toFixed(2))} fps${picture.fps_varies ? ' on average' : ''}` : ''}, ${picture.codec}${picture.hdr ? ', HDR' : ''}`],
       video.sound.length && ['Sound', soundOf(video.sound)],
       FOUND.captions_from && ['Captions', captionsOf(FOUND.captions_from)],

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from kadr.contracts.artifact import Artifact
-from tests.unit.functions.report_artifacts import captions
+from tests.unit.functions.report_artifacts import captions, probe, speech
 from tests.unit.functions.report_browser import IN_A_BROWSER, found, now, press, show, small_film, until
 from tests.unit.functions.report_fixture import (
     HOSTILE,
@@ -127,7 +127,12 @@ def test_a_failed_run_begins_with_a_plain_sentence(browser: Browser, tmp_path: P
     assert page.locator("#status").inner_text() == "Failed"
     assert not page.locator("#timeline").is_visible()
     assert not page.locator("#video").is_visible()
-    assert "needs probe, which failed" in page.locator("#lost").inner_text()
+    lost, made = page.locator("#lost").inner_text(), page.locator("#making tbody").inner_text()
+    assert "needs probe, which failed" in lost
+    assert "Blocked" in lost
+    assert "blocked" in made
+    assert "Waiting" not in lost
+    assert "--profile full" not in lost
     page.close()
 
 
@@ -145,7 +150,7 @@ def test_a_part_is_shown_as_a_part(browser: Browser, tmp_path: Path) -> None:
     page = show(browser, tmp_path, part(), film=True).page
     assert "covers only 0:20–0:50 of 1:32" in page.locator(".first.part").inner_text()
     facts = page.locator("#facts").inner_text().split("\n")
-    assert facts[facts.index("Length") + 1] == "0:30: 0:20–0:50 of 1:32"
+    assert facts[facts.index("Length") + 1] == "30 s: 0:20–0:50 of 1:32"
     assert (now(page), page.locator("#length").inner_text()) == ("0:20", "0:50")
     page.keyboard.press("ArrowLeft")
     assert now(page) == "0:20"
@@ -263,14 +268,48 @@ def test_a_long_status_leaves_the_name_of_the_file_its_room(browser: Browser, tm
     assert status["y"] >= name["y"] + name["height"]
     row = page.locator("#lost > div").first.inner_text()
     assert "Read in part" in row
-    assert "Cut the file where its recordings were joined" in row
+    assert "Cut the file at byte 11560000" in row
     page.close()
+
+
+@pytest.mark.parametrize(
+    ("ms", "says"), [(7_640, "7.6 s"), (65_700, "1 min 5 s"), (3_600_000, "1 h"), (7_290_000, "2 h 1 min")]
+)
+def test_lengths_are_as_the_first_sentence_says_them(
+    browser: Browser, tmp_path: Path, ms: int, says: str
+) -> None:
+    run = empty()
+    run.artifacts["probe"] = probe(ms)
+    page = show(browser, tmp_path, run).page
+    facts = page.locator("#facts").inner_text().split("\n")
+    assert facts[facts.index("Length") + 1] == says
+    assert page.locator("#summary").inner_text().startswith(f"{says} of video")
+    page.close()
+
+
+def test_beside_the_low_player_of_a_sound_the_transcript_is_as_high_as_it_needs(
+    browser: Browser, tmp_path: Path
+) -> None:
+    short = sightless()
+    short.artifacts["speech"] = speech(12_000, ["Once upon a time."])
+    for run, most, scrolls in ((short, 200, False), (sightless(), 420, True)):
+        page = show(browser, tmp_path, run).page
+        read, timeline = page.locator("#read").bounding_box(), page.locator("#timeline").bounding_box()
+        last = page.locator(".turn").last.bounding_box()
+        assert read is not None
+        assert timeline is not None
+        assert last is not None
+        end = read["y"] + read["height"]
+        assert read["height"] <= most
+        assert timeline["y"] - end < 60
+        assert (last["y"] > end) == scrolls
+        page.close()
 
 
 def test_borders_of_a_part_are_shown_as_they_were_named(browser: Browser, tmp_path: Path) -> None:
     page = show(browser, tmp_path, part(2_000, 8_500)).page
     facts = page.locator("#facts").inner_text().split("\n")
-    assert facts[facts.index("Length") + 1] == "0:06.5: 0:02–0:08.5 of 1:32"
+    assert facts[facts.index("Length") + 1] == "6.5 s: 0:02–0:08.5 of 1:32"
     page.close()
 
 
