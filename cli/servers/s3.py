@@ -46,6 +46,10 @@ class S3Server(Protocol):
 
     def stop(self) -> None: ...
 
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
 
 def credentials(folder: Path) -> tuple[str, str]:
     """Access and secret key of the server whose data lies in ``folder``: made at its first start, and its user's alone."""
@@ -73,7 +77,7 @@ def environment(access_key: str, secret_key: str, webhook: Webhook | None) -> Ma
 
 
 def ready(port: int) -> bool:
-    """Whether the server has its objects at hand; one that is merely alive says so and sends callers away for ten seconds."""
+    """Whether the server has its objects at hand; one that is merely alive sends callers away for a minute."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PROBE_S)
     try:
         connection.request("GET", "/minio/health/ready")

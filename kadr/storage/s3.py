@@ -23,6 +23,7 @@ from kadr.storage.s3_client import BODIES, S3Client
 
 T = TypeVar("T")
 PART = 16 << 20
+PARTS = 10_000
 UPLOADS = 3
 PIECE = 1 << 20
 RENEWED_S = 2
@@ -80,7 +81,7 @@ class S3Store:
             file,
             size,
             content_type=kind,
-            part_size=PART if size > PART else 0,
+            part_size=PART if PART < size <= PARTS * PART else 0,  # 0: the client's own choice
             num_parallel_uploads=UPLOADS,
         )
         return written.etag or ""

@@ -33,7 +33,8 @@ _BUSY = {"SlowDown", "RequestTimeout", "ServiceUnavailable", "InternalError", "X
 _AGAIN = (429, 500, 502, 503, 504)
 CONNECTIONS = 32
 BACKOFF_S = 0.2
-LONGEST_WAIT_S = 10
+LONGEST_WAIT_S = 3
+"""MinIO that is starting asks for a minute, and is up in a second."""
 BODIES = 3
 """How often a body is asked for whose connection broke on the way: the pool's own retries end with the headers."""
 
@@ -123,10 +124,15 @@ class S3Client:
             )
 
     def make_bucket(self) -> None:
-        """Make our bucket unless it is there."""
+        """Make our bucket unless it is there; several may do so at once."""
         bucket = self.address.bucket
-        if not self.ask(f"bucket {bucket}", lambda minio: minio.bucket_exists(bucket)):
-            self.ask(f"bucket {bucket}", lambda minio: minio.make_bucket(bucket))
+        try:
+            self.check()
+        except StoreRefused:
+            try:
+                self.ask(f"bucket {bucket}", lambda minio: minio.make_bucket(bucket))
+            except StoreRefused:
+                self.check()
 
     def _probe(self) -> None:
         bucket = self.address.bucket

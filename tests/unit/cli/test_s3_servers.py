@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from cli.servers.juicefs import JuiceFS
 from cli.servers.minio import MinIO
+from cli.servers.objects import object_store
 from cli.servers.process import ServerFailed
 from cli.servers.s3 import credentials
-from tests.servers_s3 import SERVERS, Backend, Listener, server
+from tests.servers_s3 import SERVERS, Backend, Listener, Start, server, started
+
+__all__ = ["started"]
 
 
 @pytest.mark.parametrize("name", SERVERS)
@@ -45,3 +49,25 @@ def test_without_a_program_it_is_told_how_to_get_it(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("cli.servers.juicefs.juicefs_program", lambda: None)
     with pytest.raises(ServerFailed, match="machine"):
         JuiceFS(tmp_path).start()
+
+
+def test_minio_is_preferred_where_it_is_and_a_folder_stays_with_its_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.servers.objects.minio_program", lambda: tmp_path)
+    assert isinstance(object_store(tmp_path / "new"), MinIO)
+    (tmp_path / "old" / "blocks").mkdir(parents=True)
+    assert isinstance(object_store(tmp_path / "old"), JuiceFS)
+    for where in ("objects", "minio"):
+        monkeypatch.setattr(f"cli.servers.{where}.minio_program", lambda: None)
+    assert isinstance(object_store(tmp_path / "other"), JuiceFS)
+    (tmp_path / "new" / "objects").mkdir()
+    with pytest.raises(ServerFailed, match="make minio"):
+        object_store(tmp_path / "new").start()
+
+
+def test_several_processes_make_the_bucket_at_once(started: Start) -> None:
+    backend = started("juicefs")
+    with ThreadPoolExecutor(4) as pool:
+        for made in [pool.submit(backend.client("shared-bucket").make_bucket) for _ in range(4)]:
+            made.result()
