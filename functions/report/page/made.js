@@ -1,6 +1,6 @@
 // What is missing and why, and how everything was made.
 const Made = (() => {
-  const WHY = { failed: 'Failed', blocked: 'Waiting', gaps: 'Has gaps', damaged: 'Damaged', no_stream: 'Not in the file', cancelled: 'Cancelled', range: 'Not asked for' };
+  const WHY = { failed: 'Failed', blocked: 'Blocked', gaps: 'Has gaps', damaged: 'Damaged', no_stream: 'Not in the file', cancelled: 'Cancelled', range: 'Not asked for' };
 
   // A file of several recordings is as whole as they are.
   const JOINED = ['joined', 'clock'];
@@ -53,7 +53,7 @@ const Made = (() => {
       'tr',
       { id: `made-${c.name}` },
       make('th', { scope: 'row' }, c.name, make('span', { class: 'faint num' }, ` v${c.version}`)),
-      cell('State', make('span', { class: `state ${c.state}` }, c.state === 'absent' ? 'nothing to do' : c.state)),
+      cell('State', make('span', { class: `state ${c.state}` }, c.state)),
       cell('Models', c.models.length ? c.models.map(model) : '–'),
       cell('Tasks', done),
       cell('Time', c.seconds ? time : '–', c.device && c.seconds ? make('span', { class: 'faint' }, ` ${c.device}`) : null),
