@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from kadr.contracts.manifest import ComponentSummary
 
@@ -17,3 +17,10 @@ def warnings(components: Mapping[str, ComponentSummary]) -> list[str]:
 
 def in_words(found: Sequence[str]) -> str:
     return "; ".join(found)
+
+
+def in_short(kinds: Collection[str]) -> str:
+    """Damage of these ``kinds`` (those of ``video.damage``), as the report's page adds it to the status."""
+    if "cut_off" in kinds:
+        return "file cut off"
+    return "not all recordings of the file" if "joined" in kinds else "file damaged"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -276,7 +277,7 @@ def when(ms: int) -> str:
 def _show_all(store: FileStore, as_json: bool) -> None:
     found = [(asked_ms(store, request), request) for request in requests(store)]
     runs = sorted(found, key=lambda f: (f[0], f[1].run_id), reverse=True)
-    listed = [_brief(Seen.read(store, Named.of(request)), at_ms) for at_ms, request in runs]
+    listed = [_brief(store, Seen.read(store, Named.of(request)), at_ms) for at_ms, request in runs]
     if as_json:
         return print_json(listed)
     if not listed:
@@ -284,21 +285,35 @@ def _show_all(store: FileStore, as_json: bool) -> None:
     keys = ("status", "video", "profile")
     rows = [(r["run_id"][:SHOWN], *(r[k] for k in keys), when(r["asked_ms"]), _missing(r)) for r in listed]
     headers = ["run", "status", "video", "profile", "asked", "missing"]
-    if not any(run["missing"] for run in listed):
+    if not any(run["missing"] or run["damaged"] for run in listed):
         headers, rows = headers[:-1], [row[:-1] for row in rows]
     print_table(headers, rows, whole=("run", "status", "asked"))
     return None
 
 
 def _missing(run: Mapping[str, Any]) -> str:
-    """What failed; what is missing only because of that is counted."""
+    """What failed, and what the file lacks; what is missing only because of the former is counted."""
     missing: Mapping[str, str] = run["missing"]
     blocked = sum(state == "blocked" for state in missing.values())
     own = [f"{name} ({state})" for name, state in missing.items() if state != "blocked"]
-    return ", ".join([*own, f"{blocked} blocked"] if blocked else own)
+    counted_ones = [f"{blocked} blocked"] if blocked else []
+    return ", ".join([*own, *counted_ones, *([run["damaged"]] if run["damaged"] else [])])
 
 
-def _brief(seen: Seen, at_ms: int) -> dict[str, Any]:
+def _damaged(store: FileStore, seen: Seen) -> str:
+    """What of the file is damaged, in few words; "" for nothing."""
+    if not damage.warnings(seen.components):
+        return ""
+    kinds: set[str] = set()
+    for result in (result for record in seen.records("probe") for result in record.results):
+        at = ResultId(seen.request.owner, seen.request.video_id or "", "probe", result.key, result.digest)
+        with suppress(ObjectMissing, InvalidObject):
+            found = read_header(store, at).get("payload", {}).get("damage") or ()
+            kinds |= {str(one.get("kind")) for one in found}
+    return damage.in_short(kinds)
+
+
+def _brief(store: FileStore, seen: Seen, at_ms: int) -> dict[str, Any]:
     request = seen.request
     return {
         "run_id": request.run_id,
@@ -308,6 +323,7 @@ def _brief(seen: Seen, at_ms: int) -> dict[str, Any]:
         "profile": request.profile_name,
         "created_ms": request.created_ms,
         "asked_ms": at_ms,
+        "damaged": _damaged(store, seen),
         "missing": {
             name: c.state
             for name, c in seen.components.items()

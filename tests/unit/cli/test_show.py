@@ -17,6 +17,7 @@ import pytest
 
 from cli.again import helps
 from cli.compose import Machine
+from cli.damage import in_short
 from cli.holding import hold
 from cli.show import counted
 from tests.media_files import numbered, write_video
@@ -179,6 +180,18 @@ def test_a_failed_run_says_what_failed_and_what_that_cost(kadr: Kadr, place: Pla
     )
 
 
+def test_a_state_has_one_word_everywhere(kadr: Kadr, home: Path, tmp_path: Path) -> None:
+    video = tmp_path / "text.mp4"
+    video.write_text("this is no video")
+    analysed = kadr("analyze", video, "--only", "loudness").out.splitlines()
+    assert [line.split() for line in analysed if "what failed" in line] == [
+        ["blocked", "pcm,", "loudness:", "they", "need", "what", "failed"]
+    ]
+    assert shown(kadr, video)["components"]["pcm"]["state"] == "blocked"
+    found = json.loads(Path(f"{video}.kadr/insights.json").read_text())
+    assert {m["why"] for m in found["missing"]} == {"failed", "blocked"}
+
+
 def test_only_what_may_end_otherwise_is_asked_again() -> None:
     assert helps([])
     assert helps(["VideoUnreadable", "WorkerDied"])
@@ -223,6 +236,8 @@ def test_a_file_that_is_cut_off_is_said_to_be(kadr: Kadr, home: Path, tmp_path: 
     assert line.startswith("damaged the file is cut off: its header says ")
     assert line.removeprefix("damaged ") in " ".join(analysed.out.split())
     assert shown(kadr, cut)["warnings"] == [line.removeprefix("damaged ")]
+    assert json.loads(kadr("show", "--all", "--json").out)[0]["damaged"] == "file cut off"
+    assert kadr("show", "--all").out.splitlines()[1].endswith("file cut off")
     exported = kadr("export", cut, "--format", "srt")
     assert "note: The file is cut off: it should last 4 s but holds only " in exported.err
     assert "Copy or download it again.\n" in exported.err
@@ -382,3 +397,16 @@ def test_a_folder_of_what_the_file_was_before_does_not_answer_for_it(
     video.write_bytes(place.sound.read_bytes() + b"more")
     shutil.copytree(f"{place.sound}.kadr", f"{video}.kadr")
     assert f"{video} was not analysed yet" in kadr("show", video).err
+
+
+@pytest.mark.parametrize(
+    ("kinds", "says"),
+    [
+        ({"stopped", "cut_off"}, "file cut off"),
+        ({"joined", "time_stamps"}, "not all recordings of the file"),
+        (set(), "file damaged"),
+    ],
+)
+def test_damage_is_named_as_the_page_names_it(kinds: set[str], says: str) -> None:
+    assert in_short(kinds) == says
+    assert f"'{says}'" in (ROOT / "functions/report/page/main.js").read_text()
