@@ -8,12 +8,14 @@ import re
 from collections.abc import Mapping
 from html import unescape
 from importlib import resources
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import jsonschema
 import pytest
 import webvtt
 
+from functions.report.about import ComponentUsed, Missing
 from functions.report.build import build
 from functions.report.component import ReportParams, report
 from functions.report.insights import Insights, schema_bytes
@@ -64,6 +66,13 @@ def vtt_of(run: MemoryRun) -> webvtt.WebVTT:
 def test_the_committed_schema_is_what_the_models_say() -> None:
     committed = resources.files("functions.report").joinpath("insights.schema.json").read_bytes()
     assert committed == schema_bytes(), "run: python -m functions.report.insights"
+
+
+@pytest.mark.parametrize("values", [Missing.model_fields["why"], ComponentUsed.model_fields["state"]])
+def test_every_word_for_what_is_missing_is_explained(values: Any) -> None:
+    page = (Path(__file__).parents[3] / "docs/insights.md").read_text()
+    told = page.partition("An empty list means")[2].partition("## ")[0]
+    assert [word for word in get_args(values.annotation) if f"`{word}`" not in told] == []
 
 
 @pytest.mark.parametrize("name", RUNS)
