@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from events.queue.replicas import Rule
 from events.reconciler import Reconciler
 from events.router import Router
 from events.scaling import Scaler
+from index.keeping import Index
 from kadr.contracts.run import ACQUIRE
 from kadr.pipeline.budget import of_machine
 
@@ -96,7 +98,19 @@ def build(service: Service, logs: Path) -> Control:
         )
         lanes[name] = Lane(scaler, pump, MOST)
     reconciler = Reconciler(service.store, router, note)
-    return Control(service.server, service.hints, router, reconciler, dispatcher, lanes, note)
+    index = service.index
+    told = (lambda owner, run_id: None) if index is None else _recording(index)
+    return Control(service.server, service.hints, router, reconciler, dispatcher, lanes, note, told)
+
+
+def _recording(index: Index) -> Callable[[str, str], None]:
+    """Writes a run's rows; what the database was away for is caught up with in a thread."""
+    threading.Thread(target=index.keep_up, args=(threading.Event(),), name="index", daemon=True).start()
+
+    def told(owner: str, run_id: str) -> None:
+        index.record(owner, run_id)
+
+    return told
 
 
 def note(text: str) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from events.queue.claims import RedisClaims
     from events.queue.server import Server
     from events.sources import Sources
+    from index.keeping import Index
     from kadr.pipeline.catalogue import Catalogue
     from kadr.storage.s3 import S3Store
     from kadr.storage.s3_bucket import S3Bucket, S3Reader
@@ -98,6 +99,15 @@ class Service:
         return Sources(self.store, self.bucket, self.reader)
 
     @cached_property
+    def index(self) -> Index | None:
+        """None where no database is named: the pipeline needs none."""
+        from index.database import Database
+        from index.keeping import Index
+
+        url = self.settings.database_url
+        return Index(self.store, Database(url.get_secret_value())) if url else None
+
+    @cached_property
     def server(self) -> Server:
         from events.queue.server import Server
 
@@ -140,15 +150,17 @@ class Service:
     @cached_property
     def admission(self) -> Admission:
         from events.admission import Admission
+        from kadr.pipeline.profiles import load_profile
 
-        return Admission(self.store, self.machine.question, self.hint)
+        default = load_profile(self.settings.default_profile)
+        return Admission(self.store, self.machine.question, default, self.hint)
 
     def function(self, name: str) -> Function | Acquire:
         """What a process of this function answers requests with; its worker process is started on first use."""
         if name == "acquire":
             from events.acquire import Acquire
 
-            return Acquire(self.store, self.bucket, self.sources)
+            return Acquire(self.store, self.bucket, self.sources, self.address.bucket)
         return self._component(name, self.store.scratch())
 
     def _component(self, name: str, scratch: Path) -> Function:

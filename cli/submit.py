@@ -73,22 +73,24 @@ def _detail(error: urllib.error.HTTPError) -> str:
 @click.option(
     "--server", default="http://127.0.0.1:8080", show_default=True, help="Where the service listens."
 )
-@click.option("--profile", default="standard", show_default=True, help="Built-in profile to analyse with.")
+@click.option(
+    "--profile",
+    help="Profile to analyse with: a built-in one's name or a TOML or JSON file; else the service's.",
+)
 @click.option("--priority", type=click.IntRange(0, 9), default=5, show_default=True)
 @click.option(
     "--wait", is_flag=True, help="Wait until the run has ended; the exit code says how (1: failed)."
 )
 @click.option("--json", "as_json", is_flag=True, help="The run as JSON.")
-def command(file: Path, server: str, profile: str, priority: int, wait: bool, as_json: bool) -> None:
+def command(file: Path, server: str, profile: str | None, priority: int, wait: bool, as_json: bool) -> None:
     """Upload FILE to a Kadr service and have it analysed. The API key is taken from KADR_API_KEY."""
     settings = Settings.read()
     if settings.api_key is None:
         raise InvalidSetting("KADR_API_KEY is not set: `kadr up` prints the key of its service")
     client = Client(server, settings.api_key.get_secret_value())
     source = _upload(client, file)
-    run = client.ask(
-        "POST", "/runs", {"video_source": source, "profile": profile, "priority": priority, "name": file.name}
-    )
+    asked = {"video_source": source, "profile": _profile(profile), "priority": priority, "name": file.name}
+    run = client.ask("POST", "/runs", asked)
     if not wait:
         click.echo(
             json.dumps(run) if as_json else f"run {run['run_id']} is queued: {client.server}{run['url']}"
@@ -97,6 +99,15 @@ def command(file: Path, server: str, profile: str, priority: int, wait: bool, as
     ended = _wait(client, run["run_id"], as_json)
     click.echo(json.dumps(ended) if as_json else _said(client, ended))
     sys.exit(0 if ended["status"] in ("complete", "partial") else 1)
+
+
+def _profile(named: str | None) -> str | dict[str, Any] | None:
+    """A file is read here and sent; a name means a profile that the service knows."""
+    if named is None or not os.path.isfile(named):
+        return named
+    from kadr.pipeline.profiles import load_profile
+
+    return load_profile(named).model_dump(mode="json")
 
 
 def _upload(client: Client, file: Path) -> dict[str, Any]:

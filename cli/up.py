@@ -112,10 +112,14 @@ def _prepare() -> None:
     """The bucket is there and tells of inbox and state; the index has its tables."""
     from cli.servers.s3 import ARN
     from cli.service import Service
+    from index.migrations import migrate
 
     service = Service()
     service.client.make_bucket()
     service.bucket.notify(["inbox/", "state/"], ARN)
+    if service.index is not None:
+        with service.index.database.directly() as connection:
+            migrate(connection)
 
 
 def _web(folder: Path, host: str, port: int) -> Process:

@@ -22,7 +22,7 @@ def create(service: Service) -> Flask:
 
     def submit(owner: str, body: dict[str, Any]) -> Request:
         asked = {**body, "profile_config": body.get("profile_config", body.get("profile"))}
-        return service.admission.admit(submission(owner, uuid.uuid4().hex, asked, "standard"))
+        return service.admission.admit(submission(owner, uuid.uuid4().hex, asked))
 
     secret = service.settings.api_key
     token = service.settings.notify_token

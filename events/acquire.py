@@ -51,6 +51,8 @@ class Acquire:
     store: ObjectStore
     bucket: Bucket
     sources: Sources
+    own: str
+    """The name of Kadr's bucket."""
     announce: Callable[[str], None] = lambda _: None
 
     def __call__(self, request: HttpRequest) -> Response:
@@ -106,6 +108,10 @@ class Acquire:
                 raise VideoUnavailable(f"{name} is not in the inbox of {request.owner}")
             ref = self.sources.pinned(self.bucket.stat(name))
         elif url.scheme == "s3":
+            if url.netloc == self.own:
+                raise VideoUnavailable(
+                    f"{request.source}: {self.own} is Kadr's own bucket, where others' videos lie"
+                )
             reader = self.sources.readers(url.netloc)
             found = reader.stat(unquote(url.path).removeprefix("/"), pins.get("versionId"))
             ref = self.sources.pinned(found, url.netloc)

@@ -31,7 +31,8 @@ class Submission:
     source: str
     name: str
     event_id: str
-    profile: str | Mapping[str, Any] = "standard"
+    profile: str | Mapping[str, Any] | None = None
+    """A built-in profile's name, a profile that is spelt out, or None: the default one."""
     priority: int = 5
     callback_url: str | None = None
     refresh: bool = False
@@ -45,10 +46,12 @@ class Admission:
         self,
         store: ObjectStore,
         question: Callable[[Profile], Question],
+        default: Profile,
         announce: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.store = store
         self.question = question
+        self.default = default
         self.announce = announce
 
     def admit(self, submission: Submission) -> Request:
@@ -58,7 +61,8 @@ class Admission:
             return read_request(self.store, submission.owner, run_id)
         except ObjectMissing:
             pass
-        asked = self.question(profile_of(submission.profile))
+        profile = self.default if submission.profile is None else profile_of(submission.profile)
+        asked = self.question(profile)
         request = request_for(asked, submission.name, submission.source, None, submission.owner, run_id)
         request = request.model_copy(
             update={

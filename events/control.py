@@ -22,6 +22,7 @@ from events.scaling import Scaler
 from kadr.contracts.errors import InvalidObject, KadrError
 from kadr.pipeline.budget import Budget
 from kadr.pipeline.spec import spec_from_json
+from kadr.storage import layout
 
 HINTS = 200
 BLOCK_MS = 1000
@@ -76,6 +77,8 @@ class Control:
     dispatcher: Dispatcher
     lanes: Mapping[str, Lane]
     note: Callable[[str], None] = lambda _: None
+    index: Callable[[str, str], None] = lambda owner, run_id: None
+    """Told of every run that something was written of; never fails."""
     depths: dict[str, Depth] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -108,7 +111,10 @@ class Control:
         while not self._stop.is_set():
             try:
                 hints = self.hints.take(HINTS, BLOCK_MS)
-                self.router.told(name for hint in hints for name in hint.names)
+                names = [name for hint in hints for name in hint.names]
+                self.router.told(names)
+                for owner, run_id in dict.fromkeys(f[:2] for n in names if (f := layout.parse_run(n))):
+                    self.index(owner, run_id)
                 for hint in hints:
                     if hint.lost is not None:
                         self._plan_anew(hint.lost)

@@ -71,7 +71,6 @@ class Ingest:
     tell: Callable[[list[str]], None]
     """Hands names of ``state/`` on to the router. Raises QueueUnavailable."""
     token: str
-    default_profile: str = "standard"
 
     def blueprint(self) -> Blueprint:
         made = Blueprint("ingest", __name__)
@@ -119,7 +118,6 @@ class Ingest:
             source=inbox_source(one.name, one.etag),
             name=one.name.rpartition("/")[2],
             event_id=sha256_json(["inbox", one.bucket, one.name, one.version or one.etag]),
-            profile=self.default_profile,
         )
         pending = layout.pending(owner, submission.event_id)
         self.store.put(pending, jcs({"source": submission.source, "name": submission.name}))
@@ -157,12 +155,10 @@ class Ingest:
         if event.type not in (binding.REQUESTED, binding.UPLOADED):
             raise InvalidEvent(f"events of type {event.type!r} are not taken here")
         owner = layout.checked_owner(str(event.data.get("user_id") or ""))
-        return submission(
-            owner, sha256_json(["event", event.source, event.id]), event.data, self.default_profile
-        )
+        return submission(owner, sha256_json(["event", event.source, event.id]), event.data)
 
 
-def submission(owner: str, event_id: str, data: Mapping[str, Any], default_profile: str) -> Submission:
+def submission(owner: str, event_id: str, data: Mapping[str, Any]) -> Submission:
     """What ``data`` asks for, by any entrance. Raises InvalidEvent."""
     source = source_of(owner, data.get("video_source"))
     return Submission(
@@ -170,7 +166,7 @@ def submission(owner: str, event_id: str, data: Mapping[str, Any], default_profi
         source=source,
         name=str(data.get("name") or unquote(urlsplit(source).path).rpartition("/")[2] or "video")[:200],
         event_id=event_id,
-        profile=_profile(data.get("profile_config")) or default_profile,
+        profile=_profile(data.get("profile_config")),
         priority=_priority(data.get("priority", 5)),
         callback_url=_url(data.get("callback_url")),
         refresh=data.get("refresh") is True,

@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     """Whose the videos are that come in with the API key."""
     notify_token: SecretStr | None = None
     """By which notifications are known to be the object store's."""
+    default_profile: str = "standard"
+    """Profile of videos that are dropped into an inbox or submitted without one: a built-in one's name, or a TOML or JSON file."""
     function: str = ""
     """The component that this process of a function runs."""
 
