@@ -216,7 +216,11 @@ def _print_changes(found: Differences, every: bool) -> None:
         print(printable(f"{fact.name}: {_value(fact.before)} → {_value(fact.after)}"))
     _print_list("words", [_words(w, every) for w in found.words.changes], every)
     for kind in found.kinds:
-        lines = [f"  {clock(r.start_ms):>9}  {r.what:7}  {r.name}  {r.detail}".rstrip() for r in rows(kind)]
+        found_rows = rows(kind)
+        wide = max((len(r.what) for r in found_rows), default=0)
+        lines = [
+            f"  {clock(r.start_ms):>9}  {r.what:{wide}}  {r.name}  {r.detail}".rstrip() for r in found_rows
+        ]
         _print_list(kind.kind, lines, every)
 
 

@@ -20,7 +20,7 @@ SAID = ("label", "speaker", "kind", "text")
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the list: ``what`` is lost | added | moved | changed."""
+    """One line of the list: ``what`` is lost | added | moved | changed, or of one thing "moved, changed"."""
 
     what: str
     start_ms: int
@@ -51,18 +51,19 @@ def rows(changes: Changes) -> list[Row]:
     found = [
         *(Row("lost", t["start_ms"], t["end_ms"], name_of(t)) for t in changes.lost),
         *(Row("added", t["start_ms"], t["end_ms"], name_of(t)) for t in changes.added),
-        *(_pair_row("moved", p) for p in changes.moved),
-        *(_pair_row("changed", p) for p in changes.changed),
+        *(_pair_row(p) for p in changes.moved if not p.changed),
+        *(_pair_row(p) for p in changes.changed),
     ]
     return sorted(found, key=lambda r: (r.start_ms, r.what))
 
 
-def _pair_row(what: str, pair: Pair) -> Row:
+def _pair_row(pair: Pair) -> Row:
     b = pair.after
     one, two = parts(pair.before), parts(b)
-    timed = what == "moved" or len(one) != len(two)
+    timed = pair.moved or len(one) != len(two)
     moved = f"{_times(one, two)} → {_times(two, one)}"
     detail = "; ".join((*pair.changed, *((moved,) if timed else ())))
+    what = ", ".join((*(("moved",) if pair.moved else ()), *(("changed",) if pair.changed else ())))
     return Row(what, b["start_ms"], b["end_ms"], name_of(b), detail)
 
 

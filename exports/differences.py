@@ -45,13 +45,18 @@ class Pair:
     moved_ms: int
     changed: tuple[str, ...]
 
+    @property
+    def moved(self) -> bool:
+        """Whether it is elsewhere; where it has more or fewer spans, that is what changed."""
+        return self.moved_ms > MOVED_MS and len(parts(self.before)) == len(parts(self.after))
+
 
 @dataclass(frozen=True)
 class Changes:
-    """What became of the things of one kind.
+    """What became of the things of one kind: one that moved and changed is among both.
 
-    ``marks``: of each thing of before and of each of after, in their order: same | lost | added | moved | changed,
-    or open: ``left_out`` were not compared, because one of the runs could not look there.
+    ``marks``: of each thing of before and of each of after, in their order: same | lost | added | moved | changed (and
+    perhaps moved), or open: ``left_out`` were not compared, because one of the runs could not look there.
     """
 
     kind: str
@@ -124,7 +129,7 @@ def changes(
     theirs = ["open" if touches(t, gaps) else "added" for t in after]
     for i, j in paired(kind, before, after):
         pair = _pair(kind, before[i], after[j])
-        what = "changed" if pair.changed else "moved" if pair.moved_ms > MOVED_MS else "same"
+        what = "changed" if pair.changed else "moved" if pair.moved else "same"
         if what != "same" and "open" in (ours[i], theirs[j]):
             what = "open"
         pairs[what].append(pair)
@@ -134,7 +139,7 @@ def changes(
         len(pairs["same"]),
         tuple(t for t, what in zip(before, ours, strict=True) if what == "lost"),
         tuple(t for t, what in zip(after, theirs, strict=True) if what == "added"),
-        tuple(pairs["moved"]),
+        tuple(p for p in (*pairs["moved"], *pairs["changed"]) if p.moved),
         tuple(pairs["changed"]),
         ours.count("open") + theirs.count("open") - len(pairs["open"]),
         (tuple(ours), tuple(theirs)),

@@ -84,7 +84,7 @@ def test_everything_is_counted_once_and_turning_round_turns_added_and_lost(
     forth, back = differences(one, two), differences(two, one)
     for name in ("objects", "texts", "turns"):
         there, here = kind(forth, name), kind(back, name)
-        paired = there.same + len(there.moved) + len(there.changed)
+        paired = there.same + sum(not p.changed for p in there.moved) + len(there.changed)
         assert paired + len(there.lost) == len(one[name])
         assert paired + len(there.added) == len(two[name])
         assert (len(there.lost), len(there.added)) == (len(here.added), len(here.lost))
@@ -132,6 +132,25 @@ def test_a_tag_that_comes_and_goes_is_compared_by_its_spans() -> None:
         ("changed", "2 → 1 spans; 0:23.0–0:28.0, 0:50.0–0:58.0 → 0:24.0–0:28.0")
     ]
     assert not differences({"tags": [twice]}, {"tags": [twice]}).any
+
+
+def test_what_moved_and_changed_is_told_as_both() -> None:
+    before = {
+        "turns": [thing(0, 12_708, speaker="S1", score=0.83), thing(20_000, 900, speaker="S1", score=0.5)]
+    }
+    after = {
+        "turns": [thing(10_012, 1988, speaker="S1", score=0.9), thing(20_000, 900, speaker="S1", score=0.6)]
+    }
+    found = differences(before, after)
+    turns = kind(found, "turns")
+    assert (len(turns.moved), len(turns.changed)) == (1, 2)
+    assert [(r.what, r.detail) for r in rows(turns)] == [
+        ("moved, changed", "score 0.83 → 0.90; 0:00.0–0:12.7 → 0:10.0–0:12.0"),
+        ("changed", "score 0.50 → 0.60"),
+    ]
+    side = Side("run", "v.mp4", "standard", "today")
+    made = page(found, side, side, (before, after), [])
+    assert '<tr class="moved changed">' in made
 
 
 def test_a_text_read_differently_is_one_text() -> None:
