@@ -27,6 +27,9 @@ weights: $(READY) ## model weights that are too large for the repository
 demo: weights ## analyse the sample reel and say where to look
 	$(BIN)/kadr analyze samples/reel.mp4 --profile full --out demo
 
+up: weights ## the service on this machine: API, inbox, functions scaled from zero (Ctrl-C stops it)
+	$(BIN)/kadr up
+
 test: weights ## all tests, with line and branch coverage and its floor
 	@$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n 2 --dist loadgroup

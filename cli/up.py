@@ -81,11 +81,12 @@ def _servers(stack: ExitStack, settings: Settings, folder: Path, port: int) -> d
 
 
 def _object_store(stack: ExitStack, folder: Path, url: str, token: str) -> dict[str, str]:
-    from cli.servers.juicefs import JuiceFS
+    from cli.servers.objects import object_store
     from cli.servers.s3 import Webhook
 
     port = _kept(folder / "settings.json")("s3_port", lambda: str(free_port()))
-    server = stack.enter_context(JuiceFS(folder / "objects", Webhook(url, token), port=int(port)))
+    server = object_store(folder / "objects", Webhook(url, token), int(port)).start()
+    stack.callback(server.stop)
     return {
         "KADR_S3_ENDPOINT": f"http://{server.endpoint}",
         "KADR_S3_ACCESS_KEY": server.access_key,

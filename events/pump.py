@@ -142,16 +142,10 @@ class Pump:
 
     def _fill(self) -> None:
         free = self._free()
-        if not free or not self.gate.enter(self.consumer.function):
+        if not free:
             self._stopping.wait(PAUSE_S)
             return
-        taken = []
-        try:
-            taken = self.consumer.take(1, BLOCK_MS)
-        finally:
-            if not taken:
-                self.gate.leave(self.consumer.function)
-        for entry in taken:
+        for entry in self.consumer.take(1, BLOCK_MS):
             address = free[0]
             with self._lock:
                 self.flying[entry.stream_id] = (entry, address)
@@ -166,6 +160,9 @@ class Pump:
         return [] if full else sorted(free, key=lambda a: busy[a])
 
     def _deliver(self, entry: Entry, address: str) -> None:
+        """Only what was taken waits at the gate: an idle function holds no place there."""
+        while not self.gate.enter(self.consumer.function):
+            time.sleep(PAUSE_S)
         try:
             self._act(entry, self._post(entry.message, address))
         except QueueUnavailable as error:

@@ -17,8 +17,6 @@ from kadr.settings import Settings
 from tests.e2e.conftest import ROOT, Kadr
 from tests.integration.service.conftest import Up, computed, digests
 
-pytestmark = pytest.mark.xdist_group("service")
-
 
 @pytest.fixture(scope="module")
 def first(up: Up, clip: Path) -> str:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 
 from kadr.craft.captions import plain
 from tests.unit.exports.runs import body, exported, source, spoken
 from tests.unit.exports.test_timed_text import NASTY
+from tests.unit.functions.report_browser import CHROMIUM
 from tests.unit.functions.report_fixture import complete
 
-CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
 pytestmark = [
     pytest.mark.skipif(
         CHROMIUM is None, reason="no Chromium on this machine: WebVTT was not read by a player"
@@ -32,23 +30,22 @@ READ = """text => new Promise((resolve, reject) => {
 })"""
 
 
-def cues_in_browser(*files: str) -> list[list[Any]]:
-    flags = ["--disable-gpu", *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else [])]
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=flags)
-        page = browser.new_page()
-        found = [page.evaluate(READ, text) for text in files]
-        browser.close()
+def cues_in_browser(browser: Browser, *files: str) -> list[list[Any]]:
+    page = browser.new_page()
+    found = [page.evaluate(READ, text) for text in files]
+    page.close()
     return found
 
 
-def test_a_player_reads_captions_chapters_and_thumbnails() -> None:
+def test_a_player_reads_captions_chapters_and_thumbnails(browser: Browser) -> None:
     texts = [text for text in NASTY if plain(text)]
     run = source(complete(), transcript=[spoken(text, speaker="<b>\nS1 & --> >") for text in texts])
     for i, segment in enumerate(run.found["transcript"]):
         segment["words"][0] |= {"start_ms": i * 2000, "end_ms": i * 2000 + 900}
     story = exported("storyboard", run).files[".storyboard.vtt"].decode()
-    said, chapters, thumbnails = cues_in_browser(body("webvtt", run), body("webvtt", run, "chapters"), story)
+    said, chapters, thumbnails = cues_in_browser(
+        browser, body("webvtt", run), body("webvtt", run, "chapters"), story
+    )
     assert [(start, text) for start, _, text, _ in said] == [
         (i * 2000, plain(t)) for i, t in enumerate(texts)
     ]

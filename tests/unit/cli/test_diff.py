@@ -1,0 +1,59 @@
+"""What ``kadr diff`` says of runs that looked at different parts, of files that are damaged, and of runs that failed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.media_files import numbered, write_video
+
+if TYPE_CHECKING:
+    from tests.unit.cli.conftest import Kadr
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with runs of five files: whole.mp4, part (of the same bytes), cut.mp4, joined.mp4, text.mp4."""
+    folder = tmp_path_factory.mktemp("diff")
+    whole = write_video(folder / "whole.mkv", numbered(200)).path
+    body = whole.read_bytes()
+    (folder / "part.mkv").write_bytes(body)
+    (folder / "cut.mkv").write_bytes(body[: len(body) // 2])
+    (folder / "text.mp4").write_text("this is no video")
+    ends = {"part.mkv": ["--from", "2", "--to", "0:06"]}
+    for name in ("whole.mkv", "part.mkv", "cut.mkv", "text.mp4"):
+        command = [sys.executable, "-m", "cli.main", "analyze", str(folder / name), "--only", "quality"]
+        environment = {**os.environ, "KADR_HOME": str(folder / "home")}
+        subprocess.run([*command, *ends.get(name, [])], cwd=ROOT, env=environment, capture_output=True)  # noqa: PLW1510
+    return folder
+
+
+@pytest.fixture
+def diff(made: Path, kadr: Kadr, monkeypatch: pytest.MonkeyPatch) -> Kadr:
+    """``kadr diff`` of files by their names."""
+    monkeypatch.setenv("KADR_HOME", str(made / "home"))
+
+    def run(before: str, after: str, *more: object) -> Any:
+        return kadr("diff", made / f"{before}.kadr", made / f"{after}.kadr", *more)
+
+    return run
+
+
+def test_a_part_is_compared_with_that_part_of_the_whole(diff: Kadr) -> None:
+    said = diff("whole.mkv", "part.mkv")
+    assert said.code == 0, said.out
+    assert "asked   --from: not given → 00:02\nasked   --to: not given → 00:06\n" in said.out
+    assert "part    compared 0:02.0–0:06.0 of 0:08.0; left out: 2 quality\n" in said.out
+    assert "probe" not in said.out
+    assert said.out.endswith("Nothing differs in what both were asked.\n")
+    told = json.loads(diff("part.mkv", "whole.mkv", "--json").out)
+    assert told["stretch"]["gaps"] == [[0, 2000], [6000, 8000]]
+    assert told["asked_otherwise"] == ["--from: 00:02 → not given", "--to: 00:06 → not given"]
