@@ -11,16 +11,19 @@ from typing import Any
 
 import click
 
+from cli.again import OPTIONS
 from cli.compose import Machine
 from cli.outputs import hand_over
 from cli.runs import Named, find, newest_two
 from cli.show import Seen, when
 from cli.tables import console, print_json, print_table
 from cli.text import printable
+from cli.tracker import exactly
 from exports.aligning import WordChange
-from exports.diff_page import Side, clock, page, rows
+from exports.diff_page import Side, clock, compared_part, page, rows
 from exports.differences import Differences, differences
 from kadr.contracts.errors import InvalidObject, KadrError, ObjectMissing
+from kadr.contracts.run import Request
 from kadr.pipeline.explaining import asked_otherwise
 from kadr.storage.files import FileStore
 
@@ -46,8 +49,13 @@ class Compared:
 
     @property
     def asked(self) -> list[str]:
-        before, after = self.runs
-        return asked_otherwise(before.request, after.request)
+        """Parameters under the names of the options that set them, where there is one."""
+        before, after = (r.request for r in self.runs)
+        given = {o: [_option(r, *of) for r in (before, after)] for o, of in OPTIONS.items()}
+        told = {o: (one, two) for o, (one, two) in given.items() if one and two and one != two}
+        inner = tuple(f"{c}.{param}: " for o in told for c in OPTIONS[o][0] for param in OPTIONS[o][1:])
+        others = [line for line in asked_otherwise(before, after) if not line.startswith(inner)]
+        return [f"{option}: {one} → {two}" for option, (one, two) in told.items()] + others
 
     @property
     def same_video(self) -> bool:
@@ -77,7 +85,8 @@ def command(
 ) -> None:
     """Say what AFTER found otherwise than BEFORE: words, shots, tracks, texts, scores; added, lost, moved, changed.
 
-    What only one of them was asked for is no difference, and is said to be so.
+    What only one of them was asked for is no difference, and is said to be so; nor is what lies beyond the part that both
+    looked at (--from, --to, or a file that ends too early).
 
     One VIDEO alone: its newest run against the one before; those about its copies count where it has none of its own.
 
@@ -127,6 +136,18 @@ def _side(named: Named, insights: Mapping[str, Any]) -> Side:
     )
 
 
+def _option(request: Request, components: Sequence[str], param: str) -> str:
+    """What the option was given that sets ``param`` of those of ``components`` that the run has; "" if it has none."""
+    wanted = request.profile["components"]
+    given = [(wanted[c].get("params") or {}).get(param) for c in components if c in wanted]
+    if not given:
+        return ""
+    value = next((v for v in given if v is not None), None)
+    if value is None:
+        return "not given"
+    return exactly(value) if param.endswith("_ms") else str(value)
+
+
 def _plain(compared: Compared) -> dict[str, Any]:
     before, after = map(asdict, compared.sides)
     found = asdict(compared.found)
@@ -157,6 +178,8 @@ def _print(compared: Compared, every: bool, page_at: Path | None) -> None:
         to.print(Text("These are two different videos.", "yellow"))
     for line in compared.asked:
         to.print(Text("asked  ", "dim"), Text(printable(line)))
+    if found.stretch:
+        to.print(Text("part   ", "dim"), Text(compared_part(found.stretch)))
     for line in _not_asked(found):
         to.print(Text("asked  ", "dim"), Text(line))
     for line in _not_compared(found):
@@ -191,9 +214,12 @@ def _not_compared(found: Differences) -> Iterator[str]:
 
 
 def _nothing(found: Differences) -> str:
+    if found.stretch and found.stretch.empty:
+        return "Nothing could be compared."
     if found.not_compared:
         return "Nothing differs in what could be compared."
-    return "Nothing differs in what both were asked." if found.not_asked else "Nothing differs."
+    of_both = found.not_asked or found.stretch
+    return "Nothing differs in what both were asked." if of_both else "Nothing differs."
 
 
 def _print_counts(found: Differences) -> None:

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader
 from exports.differences import Changes, Differences, Pair
 from exports.looked import Insights, parts
 from exports.pairing import Thing
+from exports.reach import Stretch
 
 SPANS = 3
 """Of a thing that comes and goes, how many spans are shown that the other run has not."""
@@ -94,6 +95,7 @@ def page(
     folder = FileSystemLoader(Path(__file__).parent)
     environment = Environment(loader=folder, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["clock"] = clock
+    environment.filters["compared_part"] = compared_part
     length = max([1, *(int(i["video"]["duration_ms"] or 0) for i in insights if i.get("video"))])
     kinds = [
         {"changes": k, "rows": rows(k), "lanes": list(_lanes(k, insights, length))}
@@ -105,6 +107,20 @@ def page(
     return template.render(
         found=found, kinds=kinds, before=before, after=after, asked=asked, one_video=one_video
     )
+
+
+def compared_part(both: Stretch) -> str:
+    """Where both runs looked, and what is left out for that."""
+    if both.empty:
+        where = "nothing is compared: no moment was looked at by both"
+    else:
+        where = f"compared {clock(both.start_ms)}–{clock(both.end_ms)} of {clock(both.of_ms)}"
+    out = [f"{n} {_one(kind) if n == 1 else kind}" if n else kind for kind, n in both.left_out.items()]
+    return f"{where}; left out: {', '.join(out)}" if out else where
+
+
+def _one(kind: str) -> str:
+    return kind if kind == "quality" else kind.removesuffix("s")
 
 
 def _lanes(

@@ -2,12 +2,12 @@
 
 Things are paired first (:mod:`exports.pairing`): what did not change is not a change. Words are aligned (:mod:`exports.aligning`).
 Speakers' names mean nothing across runs: they are paired by how long they speak together. What a run could not look for, or not
-there, is not compared (:mod:`exports.looked`).
+there, is not compared (:mod:`exports.looked`); nor what lies beyond the stretch that both looked at (:mod:`exports.reach`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from exports.looked import (
     NotAsked,
     NotCompared,
     Span,
+    joined,
     not_asked,
     not_compared,
     parts,
@@ -29,6 +30,7 @@ from exports.looked import (
     without,
 )
 from exports.pairing import KINDS, Kind, Thing, folded, meeting, paired, spans
+from exports.reach import Stretch, stretch
 
 MOVED_MS = 120
 """Ends of spans that differ by more have moved: three frames at 25 a second."""
@@ -84,13 +86,17 @@ class Fact:
 
 @dataclass(frozen=True)
 class Differences:
-    """``not_asked``, ``not_compared``: what only one run looked for is no difference, and is in none of the others."""
+    """``not_asked``, ``not_compared``: what only one run looked for is no difference, and is in none of the others.
+
+    ``stretch``: where both looked, if one looked beyond the other.
+    """
 
     words: Words
     kinds: tuple[Changes, ...]
     facts: tuple[Fact, ...] = field(default=())
     not_asked: tuple[NotAsked, ...] = ()
     not_compared: tuple[NotCompared, ...] = ()
+    stretch: Stretch | None = None
 
     @property
     def any(self) -> bool:
@@ -101,20 +107,41 @@ def differences(before: Insights, after: Insights) -> Differences:
     """What ``after`` has otherwise than ``before``: two insights.json, best of one video."""
     unasked = tuple(not_asked(before, after))
     unsure = tuple(not_compared(before, after, PARTS.keys() - {n.kind for n in unasked}))
-    gaps = {n.kind: n.gaps for n in unsure if n.gaps and n.kind not in WHOLE}
-    left_out = {n.kind for n in unasked} | {n.kind for n in unsure} - gaps.keys()
+    own = {n.kind: n.gaps for n in unsure if n.gaps and n.kind not in WHOLE}
+    left_out = {n.kind for n in unasked} | {n.kind for n in unsure} - own.keys()
+    both = stretch(before, after)
+    of_all = [k for k in WHOLE if both and k not in left_out and (before.get(k) or after.get(k))]
+    left_out.update(of_all, ["language"] if both else [])
     before, after = (without(insights, left_out) for insights in (before, after))
+    beyond = both.gaps if both else ()
+    said, kinds = _compared(before, after, own, beyond)
+    counts = _left_out(said, kinds)
+    for_part = _left_out(*_compared(before, after, {}, beyond)) if own and beyond else counts if both else {}
+    if both:
+        found = {k: n for k, n in for_part.items() if n}
+        both = replace(both, left_out={**found, **dict.fromkeys(of_all, 0)})
+    rest = {k: max(0, n - for_part.get(k, 0)) for k, n in counts.items()}
+    unsure = tuple(replace(n, found=rest[n.kind]) if n.kind in own else n for n in unsure)
+    return Differences(said, kinds, tuple(_facts(before, after)), unasked, unsure, both)
+
+
+def _compared(
+    before: Insights, after: Insights, own: Mapping[str, Sequence[Span]], beyond: Sequence[Span]
+) -> tuple[Words, tuple[Changes, ...]]:
+    """``own``: gaps of some kinds; ``beyond``: of all."""
     names = speakers(before.get("turns", ()), after.get("turns", ()))
+    gaps = {kind: tuple(joined((*own.get(kind, ()), *beyond))) for kind in PARTS}
     kinds = []
     for kind in KINDS:
         ours, theirs = list(before.get(kind.name, ())), list(after.get(kind.name, ()))
         if kind.label == "speaker":
             ours = [{**t, "speaker": names.get(t["speaker"], f"{t['speaker']} before")} for t in ours]
-        kinds.append(changes(kind, ours, theirs, gaps.get(kind.name, ())))
-    said = words(before, after, gaps.get("words", ()))
-    counts = {"words": said.left_out, **{k.kind: k.left_out for k in kinds}}
-    unsure = tuple(replace(n, found=counts[n.kind]) if n.kind in gaps else n for n in unsure)
-    return Differences(said, tuple(kinds), tuple(_facts(before, after)), unasked, unsure)
+        kinds.append(changes(kind, ours, theirs, gaps[kind.name]))
+    return words(before, after, gaps["words"]), tuple(kinds)
+
+
+def _left_out(said: Words, kinds: Sequence[Changes]) -> dict[str, int]:
+    return {"words": said.left_out, **{k.kind: k.left_out for k in kinds}}
 
 
 # -- things with a span ------------------------------------------------------------------------------------------------

@@ -69,15 +69,15 @@ def test_what_differs_where_both_looked_is_told() -> None:
 
 
 def test_what_failed_in_between_is_left_out_for_that_and_not_for_the_part() -> None:
-    components = [{"name": n, "state": "partial" if n == "shots" else "succeeded"} for n in ("shots",)]
-    gap = [{"components": ["shots"], "why": "gaps", "gaps": [(4000, 4050)]}]
-    one, two = ({**i, "run": {"components": components}, "missing": gap} for i in (WHOLE, PART))
-    two["shots"] = [*PART["shots"], shot(4000, 4040)]
-    found = differences(one, two)
+    components = [{"name": "objects", "state": "partial"}]
+    gap = [{"components": ["objects"], "why": "gaps", "gaps": [(4000, 4050)]}]
+    cat, dog = {**shot(7500, 8000), "label": "cat"}, {**shot(4000, 4040), "label": "dog"}
+    told = {"run": {"components": components}, "missing": gap}
+    found = differences({**run(), **told, "objects": [cat]}, {**run(2000, 6000), **told, "objects": [dog]})
     assert not found.any
-    assert {n.kind: n.found for n in found.not_compared} == {"shots": 1, "scenes": 0}
+    assert {n.kind: n.found for n in found.not_compared} == {"objects": 1}
     assert found.stretch is not None
-    assert found.stretch.left_out["shots"] == 4
+    assert found.stretch.left_out == {"objects": 1}
 
 
 @pytest.mark.parametrize(
