@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from cli import damage
 from cli.again import OPTIONS
 from cli.compose import Machine
 from cli.outputs import hand_over
@@ -20,7 +21,7 @@ from cli.tables import console, print_json, print_table
 from cli.text import printable
 from cli.tracker import exactly
 from exports.aligning import WordChange
-from exports.diff_page import Side, clock, compared_part, page, rows
+from exports.diff_page import Side, clock, compared_part, page, rows, verdict
 from exports.differences import Differences, differences
 from kadr.contracts.errors import InvalidObject, KadrError, ObjectMissing
 from kadr.contracts.run import Request
@@ -44,7 +45,7 @@ class NothingToCompare(KadrError):
 @dataclass(frozen=True)
 class Compared:
     runs: tuple[Named, Named]
-    insights: tuple[Mapping[str, Any], Mapping[str, Any]]
+    sides: tuple[Side, Side]
     found: Differences
 
     @property
@@ -61,11 +62,6 @@ class Compared:
     def same_video(self) -> bool:
         before, after = self.sides
         return before.video_id == after.video_id
-
-    @property
-    def sides(self) -> tuple[Side, Side]:
-        before, after = (_side(r, i) for r, i in zip(self.runs, self.insights, strict=True))
-        return before, after
 
 
 @click.command("diff")
@@ -94,8 +90,10 @@ def command(
     """
     store = Machine().store
     runs = (find(store, before), find(store, after)) if after else _newest_two(store, before)
-    insights = (_insights(store, runs[0]), _insights(store, runs[1]))
-    compared = Compared(runs, insights, differences(*insights))
+    before_seen, after_seen = Seen.read(store, runs[0]), Seen.read(store, runs[1])
+    insights = (_insights(store, before_seen), _insights(store, after_seen))
+    sides = (_side(before_seen, insights[0]), _side(after_seen, insights[1]))
+    compared = Compared(runs, sides, differences(*insights))
     if page_at is not None:
         made = page(compared.found, *compared.sides, insights, compared.asked).encode()
         hand_over({page_at: made}, force, "--page")
@@ -110,10 +108,10 @@ def _newest_two(store: FileStore, name: str) -> tuple[Named, Named]:
     return before, after
 
 
-def _insights(store: FileStore, named: Named) -> Mapping[str, Any]:
-    run_id = named.request.run_id
+def _insights(store: FileStore, seen: Seen) -> Mapping[str, Any]:
+    run_id = seen.request.run_id
     try:
-        body = named.files(store, Seen.read(store, named).state)["insights.json"].read_bytes()
+        body = seen.named.files(store, seen.state)["insights.json"].read_bytes()
         insights: Mapping[str, Any] = json.loads(body)
         return insights
     except (KeyError, OSError) as error:
@@ -124,15 +122,16 @@ def _insights(store: FileStore, named: Named) -> Mapping[str, Any]:
         raise InvalidObject(f"the insights of run {run_id} are damaged: {error}") from error
 
 
-def _side(named: Named, insights: Mapping[str, Any]) -> Side:
-    request = named.request
+def _side(seen: Seen, insights: Mapping[str, Any]) -> Side:
+    request = seen.request
     return Side(
         request.run_id,
-        named.title,
+        seen.named.title,
         request.profile_name,
         when(request.created_ms),
         insights.get("status") or "complete",
         request.video_id or "",
+        tuple(damage.warnings(seen.components)),
     )
 
 
@@ -176,6 +175,10 @@ def _print(compared: Compared, every: bool, page_at: Path | None) -> None:
         to.print(Text(f"{name:7}", "dim"), said + ended)
     if not compared.same_video:
         to.print(Text("These are two different videos.", "yellow"))
+    for name, side in zip(("before", "after"), compared.sides, strict=True):
+        if side.damage:
+            what = printable(f"{name}: {damage.in_words(side.damage)}")
+            to.print(Text(f"{damage.DAMAGED:7}", "dim"), Text(what))
     for line in compared.asked:
         to.print(Text("asked  ", "dim"), Text(printable(line)))
     if found.stretch:
@@ -185,7 +188,7 @@ def _print(compared: Compared, every: bool, page_at: Path | None) -> None:
     for line in _not_compared(found):
         to.print(Text("failed ", "dim"), Text(line))
     if not found.any:
-        to.print(_nothing(found))
+        to.print(verdict(found, *compared.sides))
     else:
         _print_counts(found)
         _print_changes(found, every)
@@ -211,15 +214,6 @@ def _not_compared(found: Differences) -> Iterator[str]:
         reasons.setdefault(n.why, []).append(f"{n.kind}{many}")
     for why, kinds in reasons.items():
         yield f"not compared, {why}: {', '.join(kinds)}"
-
-
-def _nothing(found: Differences) -> str:
-    if found.stretch and found.stretch.empty:
-        return "Nothing could be compared."
-    if found.not_compared:
-        return "Nothing differs in what could be compared."
-    of_both = found.not_asked or found.stretch
-    return "Nothing differs in what both were asked." if of_both else "Nothing differs."
 
 
 def _print_counts(found: Differences) -> None:

@@ -32,7 +32,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Side:
-    """One run as the page names it. ``asked``: when it was asked, in words; ``status``: what became of it."""
+    """One run as the page names it. ``asked``: when it was asked, in words; ``status``: what became of it.
+
+    ``damage``: what of its file is.
+    """
 
     run_id: str
     title: str
@@ -40,6 +43,7 @@ class Side:
     asked: str
     status: str = "complete"
     video_id: str = ""
+    damage: tuple[str, ...] = ()
 
     @property
     def ended(self) -> str:
@@ -104,9 +108,32 @@ def page(
     ]
     template = environment.get_template("diff_page.html")
     one_video = before.video_id == after.video_id
+    said = "what differs" if found.any else verdict(found, before, after).removesuffix(".")
     return template.render(
-        found=found, kinds=kinds, before=before, after=after, asked=asked, one_video=one_video
+        found=found,
+        kinds=kinds,
+        before=before,
+        after=after,
+        asked=asked,
+        one_video=one_video,
+        verdict=said[0].lower() + said[1:],
     )
+
+
+def incomplete(found: Differences, before: Side, after: Side) -> bool:
+    """Whether something that both were asked could not be compared; one damaged file is damaged alike in both runs."""
+    damaged = before.video_id != after.video_id and bool(before.damage or after.damage)
+    return bool(found.not_compared) or damaged
+
+
+def verdict(found: Differences, before: Side, after: Side) -> str:
+    """In a sentence, if no difference is told."""
+    if incomplete(found, before, after):
+        return "Nothing differs in what could be compared."
+    if found.stretch and found.stretch.empty:
+        return "Nothing could be compared."
+    of_both = found.not_asked or found.stretch
+    return "Nothing differs in what both were asked." if of_both else "Nothing differs."
 
 
 def compared_part(both: Stretch) -> str:

@@ -21,15 +21,17 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with runs of five files: whole.mp4, part (of the same bytes), cut.mp4, joined.mp4, text.mp4."""
+    """A home with runs of whole.mkv, part.mkv (the same bytes), cut.mkv, joined.mp4, text.mp4."""
     folder = tmp_path_factory.mktemp("diff")
     whole = write_video(folder / "whole.mkv", numbered(200)).path
     body = whole.read_bytes()
     (folder / "part.mkv").write_bytes(body)
     (folder / "cut.mkv").write_bytes(body[: len(body) // 2])
+    short = write_video(folder / "joined.mp4", numbered(100)).path
+    short.write_bytes(short.read_bytes() * 2)
     (folder / "text.mp4").write_text("this is no video")
     ends = {"part.mkv": ["--from", "2", "--to", "0:06"]}
-    for name in ("whole.mkv", "part.mkv", "cut.mkv", "text.mp4"):
+    for name in ("whole.mkv", "part.mkv", "cut.mkv", "joined.mp4", "text.mp4"):
         command = [sys.executable, "-m", "cli.main", "analyze", str(folder / name), "--only", "quality"]
         environment = {**os.environ, "KADR_HOME": str(folder / "home")}
         subprocess.run([*command, *ends.get(name, [])], cwd=ROOT, env=environment, capture_output=True)  # noqa: PLW1510
@@ -57,3 +59,23 @@ def test_a_part_is_compared_with_that_part_of_the_whole(diff: Kadr) -> None:
     told = json.loads(diff("part.mkv", "whole.mkv", "--json").out)
     assert told["stretch"]["gaps"] == [[0, 2000], [6000, 8000]]
     assert told["asked_otherwise"] == ["--from: 00:02 → not given", "--to: 00:06 → not given"]
+
+
+def test_the_damage_of_each_side_is_said_and_what_was_not_read_is_not_compared(
+    diff: Kadr, tmp_path: Path
+) -> None:
+    said = diff("cut.mkv", "whole.mkv", "--page", tmp_path / "d.html").out
+    (line,) = [line for line in said.splitlines() if line.startswith("damaged ")]
+    assert line.startswith("damaged before: the file is cut off: its header says 8.0 s, but there are only ")
+    assert "part    compared 0:00.0–0:0" in said
+    assert "\nNothing differs in what could be compared.\n" in said
+    page = (tmp_path / "d.html").read_text()
+    assert ": nothing differs in what could be compared</h1>" in page
+    assert line.removeprefix("damaged before: ") in page
+    told = json.loads(diff("whole.mkv", "joined.mp4", "--json").out)
+    (damage,) = told["after"]["damage"]
+    assert damage.startswith("another recording follows in the file and is not read: ")
+    assert (told["before"]["damage"], told["stretch"]["gaps"]) == ([], [[4000, 8000]])
+    alike = diff("cut.mkv", "cut.mkv").out
+    assert "damaged after: the file is cut off" in alike
+    assert alike.endswith("Nothing differs.\n")
