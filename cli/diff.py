@@ -21,14 +21,14 @@ from cli.tables import console, print_json, print_table
 from cli.text import printable
 from cli.tracker import exactly
 from exports.aligning import WordChange
-from exports.diff_page import Side, clock, compared_part, page, rows, verdict
+from exports.diff_page import Side, clock, compared_part, incomplete, page, rows, verdict
 from exports.differences import Differences, differences
 from kadr.contracts.errors import InvalidObject, KadrError, ObjectMissing
 from kadr.contracts.run import Request
 from kadr.pipeline.explaining import asked_otherwise
 from kadr.storage.files import FileStore
 
-EXIT_DIFFERENT = 1
+EXIT_DIFFERENT, EXIT_INCOMPLETE = 1, 3
 SHORT = 100
 """Characters of a change of words that are shown unless all is asked for."""
 LISTED = 12
@@ -63,6 +63,17 @@ class Compared:
         before, after = self.sides
         return before.video_id == after.video_id
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether nothing could be compared, or not all that both were asked."""
+        return incomplete(self.found, *self.sides)
+
+    @property
+    def exit_code(self) -> int:
+        if self.found.any:
+            return EXIT_DIFFERENT
+        return EXIT_INCOMPLETE if self.incomplete else 0
+
 
 @click.command("diff")
 @click.argument("before", metavar="RUN|VIDEO")
@@ -86,7 +97,8 @@ def command(
 
     One VIDEO alone: its newest run against the one before; those about its copies count where it has none of its own.
 
-    Exit codes: 0 nothing differs, 1 something does (or a run could not be read), 2 wrong usage.
+    Exit codes: 0 nothing differs, 1 something does (or a run could not be read), 2 wrong usage, 3 nothing differs in what
+    could be compared, but some or all of what was asked could not be: it failed, a file is damaged, they have nothing in common.
     """
     store = Machine().store
     runs = (find(store, before), find(store, after)) if after else _newest_two(store, before)
@@ -98,7 +110,7 @@ def command(
         made = page(compared.found, *compared.sides, insights, compared.asked).encode()
         hand_over({page_at: made}, force, "--page")
     print_json(_plain(compared)) if as_json else _print(compared, every, page_at)
-    sys.exit(EXIT_DIFFERENT if compared.found.any else 0)
+    sys.exit(compared.exit_code)
 
 
 def _newest_two(store: FileStore, name: str) -> tuple[Named, Named]:
@@ -159,6 +171,7 @@ def _plain(compared: Compared) -> dict[str, Any]:
         "same_video": compared.same_video,
         "asked_otherwise": compared.asked,
         "differ": compared.found.any,
+        "incomplete": compared.incomplete,
         **found,
         "kinds": kinds,
     }
@@ -228,7 +241,8 @@ def _print_counts(found: Differences) -> None:
             parts = (kind.added, kind.lost, kind.moved, kind.changed)
             lines.append((kind.kind, kind.same, *(len(p) or "" for p in parts)))
     heads = ("same", "added", "lost", "moved", "changed")
-    print_table(("", *heads), lines, right=heads)
+    if lines:
+        print_table(("", *heads), lines, right=heads)
 
 
 def _print_changes(found: Differences, every: bool) -> None:

@@ -121,17 +121,17 @@ def page(
 
 
 def incomplete(found: Differences, before: Side, after: Side) -> bool:
-    """Whether something that both were asked could not be compared; one damaged file is damaged alike in both runs."""
+    """Whether nothing could be compared, or not all that both were asked; one damaged file is damaged alike in both runs."""
     damaged = before.video_id != after.video_id and bool(before.damage or after.damage)
-    return bool(found.not_compared) or damaged
+    return found.nothing or bool(found.not_compared) or damaged
 
 
 def verdict(found: Differences, before: Side, after: Side) -> str:
     """In a sentence, if no difference is told."""
+    if found.nothing:
+        return "Nothing could be compared."
     if incomplete(found, before, after):
         return "Nothing differs in what could be compared."
-    if found.stretch and found.stretch.empty:
-        return "Nothing could be compared."
     of_both = found.not_asked or found.stretch
     return "Nothing differs in what both were asked." if of_both else "Nothing differs."
 

@@ -22,6 +22,7 @@ from exports.looked import (
     NotAsked,
     NotCompared,
     Span,
+    asked_of_both,
     joined,
     not_asked,
     not_compared,
@@ -88,7 +89,7 @@ class Fact:
 class Differences:
     """``not_asked``, ``not_compared``: what only one run looked for is no difference, and is in none of the others.
 
-    ``stretch``: where both looked, if one looked beyond the other.
+    ``stretch``: where both looked, if one looked beyond the other. ``compared``: the kinds that both looked for somewhere.
     """
 
     words: Words
@@ -97,6 +98,12 @@ class Differences:
     not_asked: tuple[NotAsked, ...] = ()
     not_compared: tuple[NotCompared, ...] = ()
     stretch: Stretch | None = None
+    compared: tuple[str, ...] = ()
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing of what they were asked could be compared."""
+        return not self.compared and bool(self.not_asked or self.not_compared or self.stretch)
 
     @property
     def any(self) -> bool:
@@ -111,6 +118,8 @@ def differences(before: Insights, after: Insights) -> Differences:
     left_out = {n.kind for n in unasked} | {n.kind for n in unsure} - own.keys()
     both = stretch(before, after)
     of_all = [k for k in WHOLE if both and k not in left_out and (before.get(k) or after.get(k))]
+    nowhere = PARTS if both and both.empty else {*left_out, *of_all}
+    compared = tuple(kind for kind in asked_of_both(before, after) if kind not in nowhere)
     left_out.update(of_all, ["language"] if both else [])
     before, after = (without(insights, left_out) for insights in (before, after))
     beyond = both.gaps if both else ()
@@ -122,7 +131,7 @@ def differences(before: Insights, after: Insights) -> Differences:
         both = replace(both, left_out={**found, **dict.fromkeys(of_all, 0)})
     rest = {k: max(0, n - for_part.get(k, 0)) for k, n in counts.items()}
     unsure = tuple(replace(n, found=rest[n.kind]) if n.kind in own else n for n in unsure)
-    return Differences(said, kinds, tuple(_facts(before, after)), unasked, unsure, both)
+    return Differences(said, kinds, tuple(_facts(before, after)), unasked, unsure, both, compared)
 
 
 def _compared(

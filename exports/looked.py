@@ -83,6 +83,12 @@ def not_asked(before: Insights, after: Insights) -> Iterator[NotAsked]:
             yield NotAsked(kind, run, _count(other, kind))
 
 
+def asked_of_both(before: Insights, after: Insights) -> list[str]:
+    """Kinds; all where one does not say what it was asked."""
+    asked = [_states(insights) for insights in (before, after)]
+    return [k for k, component in PARTS.items() if not all(asked) or all(component in a for a in asked)]
+
+
 def not_compared(before: Insights, after: Insights, kinds: Set[str]) -> Iterator[NotCompared]:
     """Of ``kinds``, what a run could not look for; where it could in parts only, with the gaps."""
     runs = (before, after)

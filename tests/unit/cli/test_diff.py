@@ -79,3 +79,22 @@ def test_the_damage_of_each_side_is_said_and_what_was_not_read_is_not_compared(
     alike = diff("cut.mkv", "cut.mkv").out
     assert "damaged after: the file is cut off" in alike
     assert alike.endswith("Nothing differs.\n")
+
+
+def test_runs_of_which_little_could_be_compared_are_not_the_same_to_a_script(diff: Kadr) -> None:
+    failed = diff("text.mp4", "text.mp4")
+    assert failed.code == 3
+    assert failed.out.endswith("Nothing could be compared.\n")
+    told = json.loads(diff("text.mp4", "text.mp4", "--json").out)
+    assert (told["differ"], told["incomplete"], told["compared"]) == (False, True, [])
+    assert diff("cut.mkv", "whole.mkv").code == 3
+    assert diff("cut.mkv", "cut.mkv").code == 0
+    assert json.loads(diff("whole.mkv", "whole.mkv", "--json").out)["compared"] == ["quality"]
+
+
+def test_with_one_that_failed_there_is_no_table_of_nothing(diff: Kadr, tmp_path: Path) -> None:
+    said = diff("whole.mkv", "text.mp4", "--page", tmp_path / "d.html")
+    assert said.code == 1
+    assert "status: complete → failed" in said.out
+    assert "same" not in said.out
+    assert "In short" not in (tmp_path / "d.html").read_text()

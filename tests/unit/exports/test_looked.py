@@ -196,3 +196,27 @@ def test_the_page_says_so_where_nothing_else_differs() -> None:
     assert "nothing differs" in made
     assert "1 left out" in made
     assert differences(copy.deepcopy(after), after).any is False
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "compared"),
+    [
+        (("ocr",), ("speech",), ()),
+        (("ocr", "speech"), ("speech",), ("words",)),
+        (("ocr:failed", "speech"), ("ocr", "speech:absent"), ("words",)),
+        (("ocr:partial",), ("ocr",), ("texts",)),
+        (("ocr:blocked",), ("ocr:blocked",), ()),
+    ],
+)
+def test_what_both_looked_for_is_what_was_compared(
+    before: tuple[str, ...], after: tuple[str, ...], compared: tuple[str, ...]
+) -> None:
+    runs = []
+    for asked in (before, after):
+        states = [name.partition(":")[::2] for name in asked]
+        gaps = [{"components": [n], "why": "gaps", "gaps": [GAP]} for n, s in states if s == "partial"]
+        told = [{"name": name, "state": state or "succeeded"} for name, state in states]
+        runs.append({"run": {"components": told}, "missing": gaps})
+    found = differences(*runs)
+    assert found.compared == compared
+    assert found.nothing == (not compared)

@@ -104,5 +104,6 @@ def test_where_only_one_looked(before: Any, after: Any, gaps: tuple[tuple[int, i
 def test_runs_that_looked_at_different_parts_are_compared_in_nothing() -> None:
     found = differences(run(0, 2000, shots=[shot(0, 2000)]), run(4000, 6000, shots=[shot(4000, 6000)]))
     assert not found.any
+    assert found.nothing
     assert found.stretch is not None
     assert compared_part(found.stretch).startswith("nothing is compared: no moment was looked at by both")
