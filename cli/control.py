@@ -97,7 +97,7 @@ def build(service: Service, logs: Path) -> Control:
             gate=gate,
         )
         lanes[name] = Lane(scaler, pump, MOST)
-    reconciler = Reconciler(service.store, router, note)
+    reconciler = Reconciler(service.store, router, service.inbox.sweep, note)
     index = service.index
     told = (lambda owner, run_id: None) if index is None else _recording(index)
     return Control(service.server, service.hints, router, reconciler, dispatcher, lanes, note, told)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from events.admission import Admission
     from events.function import Function
     from events.hints import Hints
+    from events.inbox import Inbox
     from events.queue.claims import RedisClaims
     from events.queue.server import Server
     from events.sources import Sources
@@ -154,6 +155,12 @@ class Service:
 
         default = load_profile(self.settings.default_profile)
         return Admission(self.store, self.machine.question, default, self.hint)
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        from events.inbox import Inbox
+
+        return Inbox(self.store, self.bucket, self.address.bucket, self.admission)
 
     def function(self, name: str) -> Function | Acquire:
         """What a process of this function answers requests with; its worker process is started on first use."""

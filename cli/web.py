@@ -28,7 +28,7 @@ def create(service: Service) -> Flask:
     token = service.settings.notify_token
     ingest = Ingest(
         store=service.store,
-        bucket=service.address.bucket,
+        inbox=service.inbox,
         admission=service.admission,
         tell=service.hints.tell,
         token=token.get_secret_value() if token else "",

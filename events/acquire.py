@@ -17,6 +17,7 @@ from flask import Response
 
 from events import binding
 from events.binding import InvalidEvent
+from events.inbox import INBOX
 from events.problems import problem, problem_of
 from events.sources import Sources
 from kadr.contracts.errors import (
@@ -39,8 +40,6 @@ from kadr.storage import layout
 from kadr.storage.bucket import Bucket
 from kadr.storage.store import ObjectStore
 
-INBOX = "kadr"
-"""The scheme of addresses in Kadr's own inbox: kadr:///inbox/OWNER/NAME?etag=…"""
 PIECE = 8 << 20
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from cloudevents import exceptions
-from cloudevents.http import CloudEvent, from_http, to_binary
+from cloudevents.conversion import to_binary
+from cloudevents.http import CloudEvent, from_http
 
 from kadr.contracts.errors import KadrError
 

@@ -16,9 +16,9 @@ from urllib.parse import quote, unquote, unquote_plus, urlsplit
 from flask import Blueprint, Response, request
 
 from events import binding
-from events.acquire import INBOX
 from events.admission import Admission, Submission
 from events.binding import InvalidEvent
+from events.inbox import Inbox, Written, address
 from events.problems import problem, problem_of
 from events.queue.errors import QueueUnavailable
 from kadr.contracts.errors import InvalidObject, InvalidProfile, StoreFailure
@@ -29,16 +29,6 @@ from kadr.storage.store import ObjectStore
 MAX_BYTES = 4 << 20
 WRITTEN = "s3:ObjectCreated:"
 """How the names of events begin that say that an object was written; AWS leaves the s3: out."""
-
-
-@dataclass(frozen=True)
-class Written:
-    """An object that the bucket says was written."""
-
-    bucket: str
-    name: str
-    etag: str
-    version: str
 
 
 def written(body: object) -> Iterator[Written]:
@@ -66,7 +56,7 @@ class Ingest:
     """What the webhook does."""
 
     store: ObjectStore
-    bucket: str
+    inbox: Inbox
     admission: Admission
     tell: Callable[[list[str]], None]
     """Hands names of ``state/`` on to the router. Raises QueueUnavailable."""
@@ -96,7 +86,7 @@ class Ingest:
             )
         try:
             try:
-                found = [w for w in written(json.loads(raw or b"{}")) if w.bucket == self.bucket]
+                found = [w for w in written(json.loads(raw or b"{}")) if w.bucket == self.inbox.own]
             except (ValueError, RecursionError) as error:
                 return self._rejected(raw, str(error))
             return self._take(found)
@@ -108,21 +98,8 @@ class Ingest:
         if state:
             self.tell(state)
         for one in found:
-            if layout.starts_run(one.name):
-                self._submit(one.name.split("/")[1], one)
+            self.inbox.dropped(one)
         return Response("", 204)
-
-    def _submit(self, owner: str, one: Written) -> None:
-        submission = Submission(
-            owner=owner,
-            source=inbox_source(one.name, one.etag),
-            name=one.name.rpartition("/")[2],
-            event_id=sha256_json(["inbox", one.bucket, one.name, one.version or one.etag]),
-        )
-        pending = layout.pending(owner, submission.event_id)
-        self.store.put(pending, jcs({"source": submission.source, "name": submission.name}))
-        self.admission.admit(submission)
-        self.store.delete(pending)
 
     def _rejected(self, raw: bytes, why: str) -> Response:
         """Kept with the reason: whoever sent it would send it for ever."""
@@ -174,11 +151,6 @@ def submission(owner: str, event_id: str, data: Mapping[str, Any]) -> Submission
     )
 
 
-def inbox_source(name: str, etag: str = "") -> str:
-    """The address of an object of the inbox, pinned where the ETag is known."""
-    return f"{INBOX}:///{quote(name)}" + (f"?etag={quote(etag, safe='')}" if etag else "")
-
-
 def source_of(owner: str, told: Any) -> str:
     """The canonical address of a ``video_source``: {"type": upload | https | youtube_url | s3, …}. Raises InvalidEvent."""
     if not isinstance(told, dict):
@@ -188,7 +160,7 @@ def source_of(owner: str, told: Any) -> str:
         name = str(told.get("key") or "")
         if layout.owner_of_inbox(name) != owner:
             raise InvalidEvent(f"video_source.key {name[:200]!r} is not in the inbox of {owner}")
-        return inbox_source(name, str(told.get("etag") or ""))
+        return address(name, str(told.get("etag") or ""))
     if kind == "s3":
         bucket, key = str(told.get("bucket") or ""), str(told.get("key") or "")
         if not bucket or not key or "/" in bucket:

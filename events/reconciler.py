@@ -22,11 +22,14 @@ class Reconciler:
 
     store: ObjectStore
     router: Router
+    sweep: Callable[[], None] = lambda: None
+    """Looks through the inboxes."""
     note: Callable[[str], None] = lambda _: None
     pause_s: float = 15.0
 
     def once(self) -> int:
         """Look at all runs; how many are open."""
+        self.sweep()
         opened = 0
         for owner, run_id, names in self._runs():
             if not _closed(names):

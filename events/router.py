@@ -49,6 +49,10 @@ class Line(Protocol):
         """Put it in line unless it stands there."""
         ...
 
+    def cancel(self, functions: Iterable[str], run_id: str, epoch: int) -> None:
+        """Tasks of this epoch are dropped when they come up."""
+        ...
+
 
 Sources = Callable[[Request, str], AnySource]
 """(request, video id) to where the bytes lie. Raises ObjectMissing."""
@@ -257,6 +261,8 @@ class Router:
             run.manifest = manifest_of(self.store, run.request, state)
         if not view.closed:
             view.closed = True
+            if state.cancelled:
+                self.queue.cancel((ACQUIRE, *self.catalogue.components), run.request.run_id, state.epoch)
             self.on_closed(run.request, run.manifest)
         renderers = sorted(n for n, e in self.catalogue.components.items() if e.scope == "run")
         if view.rendered or not renderers or state.video_id is None:

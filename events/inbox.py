@@ -1,0 +1,76 @@
+"""Files that were dropped into an inbox: told by the bucket, or found there by the reconciler."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from events.admission import Admission, Submission
+from kadr.contracts.errors import KadrError, ObjectMissing
+from kadr.contracts.keys import sha256_json
+from kadr.contracts.run import Request
+from kadr.storage import layout
+from kadr.storage.bucket import Bucket
+from kadr.storage.store import ObjectStore
+
+INBOX = "kadr"
+"""The scheme of addresses in Kadr's own inbox: kadr:///inbox/OWNER/NAME?etag=…"""
+PREFIX = "inbox/"
+TOLD_MS = 30_000
+"""What is younger is about to be told of."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """An object that was written to the bucket."""
+
+    bucket: str
+    name: str
+    etag: str
+    version: str
+
+
+def address(name: str, etag: str = "") -> str:
+    """The address of an object of the inbox, pinned where the ETag is known."""
+    return f"{INBOX}:///{quote(name)}" + (f"?etag={quote(etag, safe='')}" if etag else "")
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """Asks for a run for each file, the same one by whichever way it is learnt."""
+
+    store: ObjectStore
+    bucket: Bucket
+    own: str
+    """The bucket's name."""
+    admission: Admission
+    note: Callable[[str], None] = lambda _: None
+
+    def dropped(self, one: Written) -> Request | None:
+        """Ask for a run about ``one``; None if it lies in no inbox. Raises InvalidProfile, StoreFailure."""
+        if one.bucket != self.own or not layout.starts_run(one.name):
+            return None
+        submission = Submission(
+            owner=layout.owner_of_inbox(one.name) or "",
+            source=address(one.name, one.etag),
+            name=one.name.rpartition("/")[2],
+            event_id=sha256_json(["inbox", one.bucket, one.name, one.version or one.etag]),
+        )
+        return self.admission.admit(submission)
+
+    def sweep(self) -> None:
+        """Ask about what lies there and was not told of, or was told while nobody listened. Raises StoreFailure."""
+        now_ms = time.time_ns() // 1_000_000
+        for name in self.store.list(PREFIX):
+            if not layout.starts_run(name):
+                continue
+            try:
+                found = self.bucket.stat(name)
+                if now_ms - found.modified_ms > TOLD_MS:
+                    self.dropped(Written(self.own, name, found.etag, found.version or ""))
+            except ObjectMissing:  # it was taken over meanwhile
+                continue
+            except KadrError as error:
+                self.note(f"{name}: {error}")
