@@ -25,6 +25,7 @@ from exports.diff_page import Side, clock, compared_part, incomplete, page, rows
 from exports.differences import Differences, differences
 from kadr.contracts.errors import InvalidObject, KadrError, ObjectMissing
 from kadr.contracts.run import Request
+from kadr.pipeline.admission import asked_ms
 from kadr.pipeline.explaining import asked_otherwise
 from kadr.storage.files import FileStore
 
@@ -104,7 +105,7 @@ def command(
     runs = (find(store, before), find(store, after)) if after else _newest_two(store, before)
     before_seen, after_seen = Seen.read(store, runs[0]), Seen.read(store, runs[1])
     insights = (_insights(store, before_seen), _insights(store, after_seen))
-    sides = (_side(before_seen, insights[0]), _side(after_seen, insights[1]))
+    sides = (_side(store, before_seen, insights[0]), _side(store, after_seen, insights[1]))
     compared = Compared(runs, sides, differences(*insights))
     if page_at is not None:
         made = page(compared.found, *compared.sides, insights, compared.asked).encode()
@@ -134,13 +135,13 @@ def _insights(store: FileStore, seen: Seen) -> Mapping[str, Any]:
         raise InvalidObject(f"the insights of run {run_id} are damaged: {error}") from error
 
 
-def _side(seen: Seen, insights: Mapping[str, Any]) -> Side:
+def _side(store: FileStore, seen: Seen, insights: Mapping[str, Any]) -> Side:
     request = seen.request
     return Side(
         request.run_id,
         seen.named.title,
         request.profile_name,
-        when(request.created_ms),
+        when(asked_ms(store, request)),
         insights.get("status") or "complete",
         request.video_id or "",
         tuple(damage.warnings(seen.components)),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.unit.cli.conftest import Kadr
 
 ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.xdist_group("diff")  # its runs are made once
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +31,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     short = write_video(folder / "joined.mp4", numbered(100)).path
     short.write_bytes(short.read_bytes() * 2)
     (folder / "text.mp4").write_text("this is no video")
-    ends = {"part.mkv": ["--from", "2", "--to", "0:06"]}
-    for name in ("whole.mkv", "part.mkv", "cut.mkv", "joined.mp4", "text.mp4"):
-        command = [sys.executable, "-m", "cli.main", "analyze", str(folder / name), "--only", "quality"]
-        environment = {**os.environ, "KADR_HOME": str(folder / "home")}
-        subprocess.run([*command, *ends.get(name, [])], cwd=ROOT, env=environment, capture_output=True)  # noqa: PLW1510
+    environment = {**os.environ, "KADR_HOME": str(folder / "home")}
+    all_but_part = [folder / name for name in ("whole.mkv", "cut.mkv", "joined.mp4", "text.mp4")]
+    for asked in (all_but_part, [folder / "part.mkv", "--from", "2", "--to", "0:06"]):
+        command = [sys.executable, "-m", "cli.main", "analyze", *map(str, asked), "--only", "quality"]
+        subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
     return folder
 
 
@@ -98,3 +99,19 @@ def test_with_one_that_failed_there_is_no_table_of_nothing(diff: Kadr, tmp_path:
     assert "status: complete → failed" in said.out
     assert "same" not in said.out
     assert "In short" not in (tmp_path / "d.html").read_text()
+
+
+def test_a_run_is_dated_by_when_it_was_last_asked(diff: Kadr, made: Path) -> None:
+    run_id = json.loads((made / "whole.mkv.kadr/run.json").read_text())["run_id"]
+    (marker,) = (
+        p for p in (made / "home/store").rglob(f"*{run_id}*") if "state" not in p.parts and p.is_file()
+    )
+    ago = marker.stat().st_mtime
+    os.utime(marker, (ago, 4_000_000_000))  # as the same question, asked again in 2096, leaves it
+    try:
+        said = diff("part.mkv", "whole.mkv", "--json").out
+    finally:
+        os.utime(marker, (ago, ago))
+    told = json.loads(said)
+    assert told["after"]["asked"].startswith("2096-10-")
+    assert not told["before"]["asked"].startswith("2096-10-")
