@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -25,11 +25,12 @@ from kadr.contracts.keys import jcs
 from kadr.contracts.manifest import Manifest
 from kadr.contracts.run import Graph, Request
 from kadr.pipeline.admission import Admitted, identify, load_objects
+from kadr.pipeline.admission import heal as put_back
 from kadr.pipeline.arriving import Arriving
-from kadr.pipeline.closing import manifest_of
 from kadr.pipeline.localrun import LocalRun
 from kadr.pipeline.state import RunState, evaluate
 from kadr.pipeline.verifying import Finding, Verdict, compared, dropped, part_of, stored, unlike
+from kadr.pipeline.verifying_records import MANIFEST, RECORD, manifest_found, records_lost
 from kadr.storage import layout
 
 EXIT_DIFFERENT, EXIT_INCOMPLETE = 1, 3
@@ -48,7 +49,8 @@ class CannotVerify(KadrError):
 class Verification:
     """What was found of a run. ``left_out``: components that could not be made again here, and why.
 
-    ``only_stored``: nothing was made again, on purpose.
+    ``only_stored``: nothing was made again, on purpose. ``own``: of what the run wrote of itself, its records and its manifest;
+    ``healed``: how many records were put back.
     """
 
     manifest: Manifest
@@ -57,6 +59,8 @@ class Verification:
     left_out: dict[str, str] = field(default_factory=dict)
     dropped: list[Finding] = field(default_factory=list)
     only_stored: bool = False
+    own: list[Finding] = field(default_factory=list)
+    healed: int = 0
 
     def drop(self, machine: Machine) -> None:
         """Remove what still is damaged; what of the store was damaged or missing is told as it is now."""
@@ -83,7 +87,7 @@ class Verification:
     def faults(self) -> list[Finding]:
         """What is not as it should be. That an intermediate's payload has expired is no fault of the store."""
         fine = (Verdict.EXPIRED,) if self.only_stored else ()
-        return [f for f in self.results if not f.verdict.good and f.verdict not in fine]
+        return [*self.own, *(f for f in self.results if not f.verdict.good and f.verdict not in fine)]
 
     @property
     def exit_code(self) -> int:
@@ -100,6 +104,9 @@ class Verification:
 @click.option(
     "--drop", is_flag=True, help="Remove damaged results, so that the next analysis makes them again."
 )
+@click.option(
+    "--heal", is_flag=True, help="Put back the run's records that were removed or damaged, from its manifest."
+)
 @click.option("--only", help="Only these components (comma-separated) and what they read.")
 @click.option(
     "--video",
@@ -112,6 +119,7 @@ def command(
     run: str | None,
     only_stored: bool,
     drop: bool,
+    heal: bool,
     only: str | None,
     video: Path | None,
     jobs: int | None,
@@ -119,33 +127,41 @@ def command(
 ) -> None:
     """Make a run's results again from its manifest, aside, and say of each whether it is the same.
 
-    Exit codes: 0 all identical or within the stated tolerance, 1 some are not, 3 some could not be compared.
+    Its records are looked at too. Nothing in the store is changed but by --drop and --heal; only a manifest that was damaged
+    or removed is compiled again from its records, and that is said.
+
+    Exit codes: 0 all identical or within the stated tolerance, 1 some are not, or were damaged or removed, 3 some could not
+    be compared.
     """
     machine = Machine()
     named = find(machine.store, run)
-    manifest = _manifest(machine, named)
+    manifest, own = _manifest(machine, named)
+    own += records_lost(machine.store, named.request)
     in_store = list(stored(machine.store, manifest, machine.catalogue))
-    found = Verification(manifest, in_store, only_stored=only_stored)
+    found = Verification(manifest, in_store, only_stored=only_stored, own=own)
     if not only_stored:
         names = [n.strip() for n in only.split(",") if n.strip()] if only else []
         _again(machine, found, names, video or named.path, jobs)
     if drop:
         found.drop(machine)
+    if heal:
+        found = replace(found, healed=put_back(machine.store, named.request))
     if as_json:
         _print_json(found)
     else:
         _print(found)
-        if heals := _heals(machine, named, found):
-            print(printable(heals))
+        for line in (_put_back(machine, named, found), _heals(machine, named, found)):
+            if line:
+                print(printable(line))
     sys.exit(found.exit_code)
 
 
-def _manifest(machine: Machine, named: Named) -> Manifest:
+def _manifest(machine: Machine, named: Named) -> tuple[Manifest, list[Finding]]:
     request = named.request
     state = evaluate(request, load_objects(machine.store, request))
     if state.closed is None:
         raise CannotVerify(f"run {request.run_id} is not finished: {_same(machine, named, True)} finishes it")
-    return manifest_of(machine.store, request, state)
+    return manifest_found(machine.store, request, state)
 
 
 def _again(machine: Machine, found: Verification, only: Sequence[str], path: Path, jobs: int | None) -> None:
@@ -232,6 +248,7 @@ def _print_json(found: Verification) -> None:
         "components": _by_component(found),
         "faults": [asdict(f) for f in found.faults],
         "dropped": len(found.dropped),
+        "healed": found.healed,
     }
     print_json(said)
 
@@ -261,6 +278,8 @@ def _print(found: Verification) -> None:
 
 def _what(finding: Finding) -> str:
     """The task, and its result where that is called otherwise."""
+    if finding.output == RECORD:
+        return f"record of {finding.task}"
     own = finding.output in ("", finding.component)
     return finding.task if own else f"{finding.task} {finding.output}"
 
@@ -273,12 +292,21 @@ def _said(found: Verification) -> str:
     of = f"of run {found.manifest.request.run_id}"
     if found.exit_code == EXIT_DIFFERENT:
         are = "is not as it was" if len(found.faults) == 1 else "are not as they were"
-        return f"{number(len(found.faults), 'result')} {of} {are} recorded."
+        what = _counted(found)
+        return f"{what[0].upper()}{what[1:]} {of} {are} recorded."
     if found.only_stored:
         return _whole(found.stored, of)
     verified = sum(f.verdict.good for f in found.results)
     rest = "; the rest could not be compared" if found.exit_code else ""
     return f"{number(verified, 'result')} {of} came out the same{rest}."
+
+
+def _counted(found: Verification) -> str:
+    """The faults, each by what it is."""
+    results = len(found.faults) - len(found.own)
+    records = sum(f.output == RECORD for f in found.own)
+    parts = [number(n, what) for n, what in ((results, "result"), (records, "record")) if n]
+    return " and ".join([*parts, *(f"the {MANIFEST}" for f in found.own if f.task == MANIFEST)])
 
 
 def _whole(findings: Sequence[Finding], of: str) -> str:
@@ -290,6 +318,16 @@ def _whole(findings: Sequence[Finding], of: str) -> str:
         return f"{number(there, 'result')} {of} {are}; {expired} {have} expired, and can be made again."
     every = "The one result" if there == 1 else f"All {there} results"
     return f"{every} {of} {are}."
+
+
+def _put_back(machine: Machine, named: Named, found: Verification) -> str:
+    """What became of the lost records, or what puts them back; "" if none is lost."""
+    if found.healed:
+        return f"Put back {number(found.healed, 'record')} from the manifest."
+    if not any(f.output == RECORD for f in found.own):
+        return ""
+    heals = f"`kadr verify {named.request.run_id} --stored --heal`"
+    return f"To put back what the manifest holds: {heals}; {_same(machine, named)} does it as well."
 
 
 def _heals(machine: Machine, named: Named, found: Verification) -> str:

@@ -63,6 +63,21 @@ def test_what_is_damaged_or_lost_in_the_store_is_named(kadr: Kadr, video: Path, 
     assert "again" not in said or not said["again"]
 
 
+def test_a_record_that_was_lost_is_named_and_put_back(kadr: Kadr, video: Path, tmp_path: Path) -> None:
+    kadr("analyze", video, "--only", "loudness", "--out", tmp_path / "o")
+    (record,) = (kadr.home / "store/state/local").glob("*/1/loudness.*")
+    body = record.read_bytes()
+    record.unlink()
+    text = kadr("verify", video, "--stored")
+    assert text.code == 1
+    assert "missing: record of loudness: it was removed; the manifest still holds it" in text.out
+    assert not record.exists()
+    assert text.out.splitlines()[-1].startswith("To put back what the manifest holds: `kadr verify ")
+    code, said = verified(kadr, video, "--stored", "--heal")
+    assert (code, said["healed"], record.read_bytes()) == (1, 1, body)
+    assert verified(kadr, video, "--stored")[0] == 0
+
+
 def test_results_that_come_out_differently_are_told_apart(
     own_kadr: Kadr, video: Path, tmp_path: Path
 ) -> None:
