@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -20,7 +20,8 @@ from cli.runs import Named, find
 from cli.stopping import Stoppable
 from cli.tables import print_json, print_table
 from cli.text import number, printable
-from kadr.contracts.errors import KadrError, StoreFailure, VideoChanged
+from cli.verification import EXIT_DIFFERENT, Verification
+from kadr.contracts.errors import KadrError, StoreFailure, VideoChanged, VideoUnreadable
 from kadr.contracts.keys import jcs
 from kadr.contracts.manifest import Manifest
 from kadr.contracts.run import Graph, Request
@@ -29,12 +30,10 @@ from kadr.pipeline.admission import heal as put_back
 from kadr.pipeline.arriving import Arriving
 from kadr.pipeline.localrun import LocalRun
 from kadr.pipeline.state import RunState, evaluate
-from kadr.pipeline.verifying import Finding, Verdict, compared, dropped, part_of, stored, unlike
+from kadr.pipeline.verifying import Finding, Verdict, compared, part_of, stored, unlike
 from kadr.pipeline.verifying_records import MANIFEST, RECORD, manifest_found, records_lost
 from kadr.storage import layout
 
-EXIT_DIFFERENT, EXIT_INCOMPLETE = 1, 3
-BAD = (Verdict.DAMAGED, Verdict.MISSING)
 SHOWN = 8
 """Digits of a hash in the name of an object that are shown."""
 
@@ -43,57 +42,6 @@ class CannotVerify(KadrError):
     """This run cannot be verified here."""
 
     status = 422
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What was found of a run. ``left_out``: components that could not be made again here, and why.
-
-    ``only_stored``: nothing was made again, on purpose. ``own``: of what the run wrote of itself, its records and its manifest;
-    ``healed``: how many records were put back.
-    """
-
-    manifest: Manifest
-    stored: list[Finding]
-    again: list[Finding] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)
-    dropped: list[Finding] = field(default_factory=list)
-    only_stored: bool = False
-    own: list[Finding] = field(default_factory=list)
-    healed: int = 0
-
-    def drop(self, machine: Machine) -> None:
-        """Remove what still is damaged; what of the store was damaged or missing is told as it is now."""
-        found = list(dropped(machine.store, machine.claims, self.manifest, self.stored, machine.catalogue))
-        now = {(f.task, f.output): f for f, _ in found}
-        self.stored[:] = [now.get((f.task, f.output), f) for f in self.stored]
-        self.dropped.extend(f for f, removed in found if removed)
-
-    @property
-    def lost(self) -> list[Finding]:
-        """What of the store is missing or damaged and still there."""
-        return [f for f in self.stored if f.verdict in BAD and f not in self.dropped]
-
-    @property
-    def results(self) -> list[Finding]:
-        """What became of each result, once: what the store has lost is lost, however it came out when made again."""
-        if self.only_stored:
-            return self.stored
-        lost = [f for f in self.stored if f.verdict in BAD]
-        told = {(f.task, f.output) for f in lost}
-        return lost + [f for f in self.again if (f.task, f.output) not in told]
-
-    @property
-    def faults(self) -> list[Finding]:
-        """What is not as it should be. That an intermediate's payload has expired is no fault of the store."""
-        fine = (Verdict.EXPIRED,) if self.only_stored else ()
-        return [*self.own, *(f for f in self.results if not f.verdict.good and f.verdict not in fine)]
-
-    @property
-    def exit_code(self) -> int:
-        if any(f.verdict is not Verdict.EXPIRED for f in self.faults):
-            return EXIT_DIFFERENT
-        return EXIT_INCOMPLETE if self.left_out or self.faults else 0
 
 
 @click.command("verify")
@@ -218,7 +166,13 @@ def _aside(machine: Machine, run_id: str) -> Iterator[Machine]:
 def _executed(
     aside: Machine, request: Request, graph: Graph, path: Path, view: View, jobs: int | None
 ) -> RunState:
-    video_id, source = identify(aside.store, path, lambda f: view.hashing(request.source_name, f))
+    try:
+        video_id, source = identify(aside.store, path, lambda f: view.hashing(request.source_name, f))
+    except VideoUnreadable as error:
+        if path.exists():
+            raise
+        where = "if it was moved, say where it is by --video FILE; --stored checks what is stored without it"
+        raise VideoUnreadable(f"{error}; {where}") from error
     if video_id != request.video_id:
         raise VideoChanged(
             f"{path} is not the video of run {request.run_id} any more: its SHA-256 is {video_id}, the run's {request.video_id}; "

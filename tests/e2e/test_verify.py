@@ -112,7 +112,7 @@ def test_another_file_or_an_open_run_is_refused(kadr: Kadr, video: Path, tmp_pat
     write_video(other, numbered(20))
     said = kadr("verify")
     assert said.code == 1
-    assert "v.mp4: No such file" in said.err
+    assert "v.mp4: No such file or directory; if it was moved, say where it is by --video FILE; " in said.err
     assert verified(kadr, "--video", moved)[0] == 0
     said = kadr("verify", "--video", other)
     assert "is not the video of run" in said.err

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cli.verify import Verification, _print, _said
+from cli.verification import Verification
+from cli.verify import _print, _said
 from kadr.contracts.artifact import ArraySpec, Artifact, ArtifactSpec
 from kadr.contracts.component import Stage
 from kadr.contracts.manifest import Manifest, RecordEntry

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.verify import Verification, _print
+from cli.verification import Verification
+from cli.verify import _print
 from kadr.contracts.errors import InvalidObject
 from kadr.contracts.keys import jcs
 from kadr.pipeline.admission import heal, load_objects
