@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -10,10 +11,15 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from flask import Flask
+from werkzeug.serving import make_server
+
 from cli.compose import cores
 from cli.servers.process import LOOPBACK, Process, answers, free_port
 from cli.service import CLOSING, Service
 from events.control import Control, Lane, MachineGate
+from events.gauges import QueueGauges
+from events.health import add_health, add_metrics
 from events.pump import Pump, Told
 from events.queue.consumer import Consumer
 from events.queue.dispatch import Dispatcher
@@ -24,8 +30,13 @@ from events.reconciler import Reconciler
 from events.router import Router
 from events.scaling import Scaler
 from index.keeping import Index
+from kadr.contracts.errors import KadrError
 from kadr.contracts.run import ACQUIRE
 from kadr.pipeline.budget import of_machine
+from kadr.telemetry import logs
+from kadr.telemetry.metrics import ControlMetrics
+
+_log = logging.getLogger("kadr.control")
 
 MOST = 2
 """Replicas of one function on one machine."""
@@ -51,7 +62,8 @@ class LocalReplica:
             "4",
         ]
         command += ["--bind", f"{LOOPBACK}:{self.port}", "--timeout", "0", "--graceful-timeout", str(STOP_S)]
-        command += ["--no-control-socket", "--log-level", "warning", "cli.function:app"]
+        command += ["--no-control-socket", "--log-level", "warning"]
+        command += ["--logger-class", "cli.servers.gunicorn_logs.JsonLogger", "cli.function:app"]
         environment = {"KADR_FUNCTION": function}
         self._process = Process(
             function, command, logs / f"{function}.log", lambda: answers(self.port), environment
@@ -70,37 +82,43 @@ class LocalReplica:
         threading.Thread(target=self._process.stop, daemon=True).start()
 
 
-def build(service: Service, logs: Path) -> Control:
+def build(service: Service, folder: Path) -> Control:
     queue, dispatcher = Queue(service.server), Dispatcher(service.server)
     claims = service.claims(CLOSING)
     router = Router(service.store, claims, service.catalogue, queue, service.sources)
+    metrics = ControlMetrics()
     gate = MachineGate(of_machine(service.catalogue, cores()))
 
     def lost(plain: dict[str, object]) -> None:
         try:
             service.hints.tell(lost=dict(plain))
         except QueueUnavailable as error:
-            note(str(error))
+            _log.warning("%s", error)
 
     lanes = {}
     for name in (ACQUIRE, *service.catalogue.components):
-        scaler = Scaler(name, Rule(1, MOST, COOLDOWN_MS), partial(LocalReplica, name, logs), note)
+        scaler = Scaler(
+            name, Rule(1, MOST, COOLDOWN_MS), partial(LocalReplica, name, folder), metrics=metrics
+        )
         entry = service.catalogue.components.get(name)
         pump = Pump(
             consumer=Consumer(service.server, name),
             queue=queue,
             store=service.store,
             replicas=scaler,
-            told=Told(service.hint, lost, note),
+            told=Told(service.hint, lost),
             most=MOST,
             timeout_s=(entry.resources.timeout_s if entry else 3600) + MARGIN_S,
             gate=gate,
+            metrics=metrics,
         )
         lanes[name] = Lane(scaler, pump, MOST)
-    reconciler = Reconciler(service.store, router, service.inbox.sweep, note)
+    reconciler = Reconciler(service.store, router, service.inbox.sweep, metrics)
     index = service.index
     told = (lambda owner, run_id: None) if index is None else _recording(index)
-    return Control(service.server, service.hints, router, reconciler, dispatcher, lanes, note, told)
+    control = Control(service.server, service.hints, router, reconciler, dispatcher, lanes, told, metrics)
+    metrics.registry.register(QueueGauges(lambda: dict(control.depths), control.replicas))
+    return control
 
 
 def _recording(index: Index) -> Callable[[str, str], None]:
@@ -113,8 +131,24 @@ def _recording(index: Index) -> Callable[[str, str], None]:
     return told
 
 
-def note(text: str) -> None:
-    print(f"kadr: {text}", file=sys.stderr, flush=True)
+def listen(service: Service, control: Control) -> None:
+    """Answer for health and metrics, on loopback."""
+
+    def ready() -> str:
+        if control.ended:
+            return f"{control.ended} ended: see the log"
+        if service.client.resting:
+            return "the object store does not answer"
+        try:
+            return "" if service.server.answers() else "the queue does not answer"
+        except KadrError as error:
+            return str(error)
+
+    app = Flask("kadr")
+    add_health(app, ready)
+    add_metrics(app, control.metrics)
+    server = make_server(LOOPBACK, service.settings.control_port, app, threaded=True)
+    threading.Thread(target=server.serve_forever, name="listener", daemon=True).start()
 
 
 def main() -> None:
@@ -122,8 +156,11 @@ def main() -> None:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    control = build(Service(), Path(sys.argv[1]))
+    service = Service()
+    logs.setup("control", level=service.settings.log_level)
+    control = build(service, Path(sys.argv[1]))
     control.start()
+    listen(service, control)
     while not ended.wait(1.0):
         if os.getppid() == 1:  # who started us is gone
             break

@@ -12,7 +12,7 @@ from typing import Any
 import functions_framework
 from flask import Flask
 
-from events.health import add_health
+from events.health import add_health, add_metrics
 
 TARGET = Path(__file__).with_name("function_target.py")
 
@@ -22,6 +22,7 @@ def create() -> Flask:
     target: Any = sys.modules["function_target"]
     app: Flask = made
     add_health(app, target.ready)
+    add_metrics(app, target.METRICS)
     return app
 
 

@@ -6,9 +6,15 @@ import functions_framework
 from flask import Request, Response
 
 from cli.service import Service
+from events.watched import Watched
+from kadr.telemetry import logs
+from kadr.telemetry.metrics import FunctionMetrics
 
 SERVICE = Service()
-FUNCTION = SERVICE.function(SERVICE.settings.function)
+NAME = SERVICE.settings.function
+logs.setup("function", NAME, SERVICE.settings.log_level)
+METRICS = FunctionMetrics()
+FUNCTION = Watched(NAME, SERVICE.function(NAME), METRICS)
 
 
 @functions_framework.http

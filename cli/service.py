@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from kadr.contracts.errors import KadrError
 from kadr.settings import Settings
 
 if TYPE_CHECKING:
-    from events.acquire import Acquire
+    from events.acquire import Acquire, Fetch
     from events.admission import Admission
     from events.function import Function
     from events.hints import Hints
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from kadr.storage.s3 import S3Store
     from kadr.storage.s3_bucket import S3Bucket, S3Reader
     from kadr.storage.s3_client import S3Address, S3Client
+
+_log = logging.getLogger("kadr.service")
 
 CACHE_MB = 4096
 CLOSING = "closing"
@@ -146,7 +148,7 @@ class Service:
         try:
             self.hints.tell([name])
         except QueueUnavailable as error:
-            print(f"kadr: {error}", file=sys.stderr)
+            _log.warning("%s", error)
 
     @cached_property
     def admission(self) -> Admission:
@@ -162,12 +164,22 @@ class Service:
 
         return Inbox(self.store, self.bucket, self.address.bucket, self.admission)
 
+    @property
+    def fetch(self) -> Fetch:
+        """Fetches videos by their URLs, through the egress proxy alone."""
+        from events.acquire import no_way_out
+        from events.egress.fetching import Fetching
+        from events.egress.ytdlp import GB
+
+        s = self.settings
+        return Fetching(s.egress_proxy, s.fetch_gb * GB, ca_file=s.ca_file) if s.egress_proxy else no_way_out
+
     def function(self, name: str) -> Function | Acquire:
         """What a process of this function answers requests with; its worker process is started on first use."""
         if name == "acquire":
             from events.acquire import Acquire
 
-            return Acquire(self.store, self.bucket, self.sources, self.address.bucket)
+            return Acquire(self.store, self.bucket, self.sources, self.address.bucket, fetch=self.fetch)
         return self._component(name, self.store.scratch())
 
     def _component(self, name: str, scratch: Path) -> Function:
@@ -179,9 +191,12 @@ class Service:
         if name not in self.catalogue.components:
             raise ServiceUnset(f"KADR_FUNCTION={name!r}: there is no such component")
         role = "media" if name in self.opens_video else "models"
-        note: Callable[[str], None] = lambda text: print(f"kadr: {text}", file=sys.stderr, flush=True)  # noqa: E731
-        relay = Relay(self.store, self.claims(name), self.sources, scratch, on_fault=note)
+        relay = Relay(self.store, self.claims(name), self.sources, scratch, on_fault=_note)
         command = [sys.executable, "-m", "cli.worker", role, str(scratch), str(self.machine.threads), "2"]
         environment = self.machine.malloc() if role == "models" else {}
-        worker = Worker(Host(role, command, note, environment, relay=relay.serve))
+        worker = Worker(Host(role, command, _note, environment, relay=relay.serve))
         return Function(frozenset([name]), self.store, relay, worker)
+
+
+def _note(text: str) -> None:
+    _log.warning("%s", text)

@@ -24,6 +24,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from cli.running import LOCAL, running
 from kadr.contracts.errors import KadrError
 from kadr.settings import InvalidSetting, Settings
 
@@ -71,7 +72,8 @@ def _detail(error: urllib.error.HTTPError) -> str:
 @click.command("submit")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "--server", default="http://127.0.0.1:8080", show_default=True, help="Where the service listens."
+    "--server",
+    help="Where the service listens; by default the one that runs here, else http://127.0.0.1:8080.",
 )
 @click.option(
     "--profile",
@@ -82,12 +84,11 @@ def _detail(error: urllib.error.HTTPError) -> str:
     "--wait", is_flag=True, help="Wait until the run has ended; the exit code says how (1: failed)."
 )
 @click.option("--json", "as_json", is_flag=True, help="The run as JSON.")
-def command(file: Path, server: str, profile: str | None, priority: int, wait: bool, as_json: bool) -> None:
-    """Upload FILE to a Kadr service and have it analysed. The API key is taken from KADR_API_KEY."""
-    settings = Settings.read()
-    if settings.api_key is None:
-        raise InvalidSetting("KADR_API_KEY is not set: `kadr up` prints the key of its service")
-    client = Client(server, settings.api_key.get_secret_value())
+def command(
+    file: Path, server: str | None, profile: str | None, priority: int, wait: bool, as_json: bool
+) -> None:
+    """Upload FILE to a Kadr service and have it analysed. The API key is KADR_API_KEY, or that of the service which runs here."""
+    client = _client(server)
     source = _upload(client, file)
     asked = {"video_source": source, "profile": _profile(profile), "priority": priority, "name": file.name}
     run = client.ask("POST", "/runs", asked)
@@ -99,6 +100,17 @@ def command(file: Path, server: str, profile: str | None, priority: int, wait: b
     ended = _wait(client, run["run_id"], as_json)
     click.echo(json.dumps(ended) if as_json else _said(client, ended))
     sys.exit(0 if ended["status"] in ("complete", "partial") else 1)
+
+
+def _client(server: str | None) -> Client:
+    settings = Settings.read()
+    here = running(settings)
+    at = server or (here["url"] if here else LOCAL)
+    if settings.api_key is not None:
+        return Client(at, settings.api_key.get_secret_value())
+    if here is None or at.rstrip("/") != here["url"]:  # a key is sent to its own service alone
+        raise InvalidSetting("KADR_API_KEY is not set: `kadr up` prints the key of its service")
+    return Client(at, here["settings"]["api_key"])
 
 
 def _profile(named: str | None) -> str | dict[str, Any] | None:

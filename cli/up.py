@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from cli import running
 from cli.servers.process import LOOPBACK, Process, ServerFailed, answers, free_port
 from kadr.settings import Settings
 
@@ -39,18 +40,18 @@ def command(port: int, host: str) -> None:
         environment = _servers(stack, settings, folder, port)
         os.environ.update(environment)
         _prepare()
+        egress = _egress(stack, settings, folder)
         web = _web(folder, host, port)
-        control = Process(
-            "control",
-            [sys.executable, "-m", "cli.control", str(folder / "logs")],
-            folder / "logs/control.log",
-            lambda: True,
-        )
+        control, control_port = _control(folder, settings)
         stack.callback(control.stop, DRAIN_S)
         stack.enter_context(web)
         control.start()
-        _tell(host, port, environment, folder)
-        _watch(ended, (web, control))
+        control_url = f"http://{LOOPBACK}:{control_port}"
+        reached = LOOPBACK if host in ("0.0.0.0", "::") else host
+        running.write(settings.home, f"http://{reached}:{port}", control_url)
+        stack.callback(running.remove, settings.home)
+        _tell(host, port, environment, folder, control_url)
+        _watch(ended, (web, control, *egress))
         click.echo("stopping: what is being computed may end, the rest waits for the next start", err=True)
 
 
@@ -136,11 +137,31 @@ def _web(folder: Path, host: str, port: int) -> Process:
         "16",
     ]
     command += ["--bind", f"{host}:{port}", "--graceful-timeout", "10", "--no-control-socket"]
-    command += ["--log-level", "warning", "cli.web:app"]
+    command += ["--log-level", "warning"]
+    command += ["--logger-class", "cli.servers.gunicorn_logs.JsonLogger", "cli.web:app"]
     return Process("API", command, folder / "logs/web.log", lambda: answers(port))
 
 
-def _tell(host: str, port: int, environment: dict[str, str], folder: Path) -> None:
+def _egress(stack: ExitStack, settings: Settings, folder: Path) -> list[Process]:
+    """The proxy by which all goes out, unless one is named; who is started afterwards finds it in the environment."""
+    if settings.egress_proxy is not None:
+        return []
+    port = free_port()
+    command = [sys.executable, "-m", "cli.egress", str(port)]
+    os.environ["KADR_EGRESS_PROXY"] = f"http://{LOOPBACK}:{port}"
+    return [stack.enter_context(Process("egress", command, folder / "logs/egress.log", lambda: answers(port)))]
+
+
+def _control(folder: Path, settings: Settings) -> tuple[Process, int]:
+    """The process that moves runs on, and the port on which it answers for its health: one that is free unless it is set."""
+    port = settings.control_port if "control_port" in settings.model_fields_set else free_port()
+    command = [sys.executable, "-m", "cli.control", str(folder / "logs")]
+    environment = {"KADR_CONTROL_PORT": str(port)}
+    log = folder / "logs/control.log"
+    return Process("control", command, log, lambda: answers(port), environment), port
+
+
+def _tell(host: str, port: int, environment: dict[str, str], folder: Path, control: str) -> None:
     url = f"http://{host}:{port}"
     said = [
         f"Kadr is up at {url} (Ctrl-C stops it; everything stays in {folder})",
@@ -153,7 +174,8 @@ def _tell(host: str, port: int, environment: dict[str, str], folder: Path) -> No
             "  inbox        drop a video at inbox/main/ANY-NAME in that bucket with any S3 client",
         ]
     said += [
-        f"  try          KADR_API_KEY={environment['KADR_API_KEY']} kadr submit VIDEO --server {url} --wait"
+        f"  metrics      {url}/metrics and {control}/metrics; logs are in {folder / 'logs'}",
+        "  try          kadr submit VIDEO --wait, and kadr top beside it; kadr dlq lists what was given up",
     ]
     click.echo("\n".join(said))
 

@@ -9,9 +9,11 @@ from flask import Flask
 
 from api.app import Api
 from cli.service import Service
-from events.health import add_health
+from events.health import add_health, add_metrics
 from events.ingest import Ingest, submission
 from kadr.contracts.run import Request
+from kadr.telemetry import logs
+from kadr.telemetry.metrics import Metrics
 
 MAX_BODY = 8 << 20
 
@@ -44,7 +46,14 @@ def create(service: Service) -> Flask:
     app.register_blueprint(ingest.blueprint())
     app.register_blueprint(api.blueprint())
     add_health(app, lambda: "the object store does not answer" if service.client.resting else "")
+    add_metrics(app, Metrics())
     return app
 
 
-app = create(Service())
+def started() -> Flask:
+    service = Service()
+    logs.setup("web", level=service.settings.log_level)
+    return create(service)
+
+
+app = started()

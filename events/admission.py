@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from events.messages import about
 from kadr.contracts.errors import InvalidProfile, ObjectMissing
 from kadr.contracts.faults import first_fault
 from kadr.contracts.keys import jcs
@@ -18,6 +20,8 @@ from kadr.pipeline import profiles
 from kadr.pipeline.admission import Question, read_request, request_for
 from kadr.storage import layout
 from kadr.storage.store import ObjectStore
+
+_log = logging.getLogger("kadr.admission")
 
 NAMESPACE = uuid.UUID("6b616472-0000-5000-8000-72756e000000")
 """Of run ids that are made from the id of the event that asked for the run."""
@@ -74,6 +78,7 @@ class Admission:
         )
         name = layout.request(request.owner, run_id)
         self.store.put(name, jcs(request.model_dump(mode="json")))
+        _log.info("a run of %s is admitted", request.source_name, extra=about(run_id, request.owner))
         self.announce(name)
         return request
 

@@ -5,6 +5,7 @@ All of it may be killed and started again, and there may be several: what it dec
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -23,6 +24,9 @@ from kadr.contracts.errors import InvalidObject, KadrError
 from kadr.pipeline.budget import Budget
 from kadr.pipeline.spec import spec_from_json
 from kadr.storage import layout
+from kadr.telemetry.metrics import ControlMetrics
+
+_log = logging.getLogger("kadr.control")
 
 HINTS = 200
 BLOCK_MS = 1000
@@ -76,9 +80,9 @@ class Control:
     reconciler: Reconciler
     dispatcher: Dispatcher
     lanes: Mapping[str, Lane]
-    note: Callable[[str], None] = lambda _: None
     index: Callable[[str, str], None] = lambda owner, run_id: None
     """Told of every run that something was written of; never fails."""
+    metrics: ControlMetrics = field(default_factory=ControlMetrics)
     depths: dict[str, Depth] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -91,6 +95,15 @@ class Control:
             lane.pump.start()
         for thread in self._threads:
             thread.start()
+
+    def replicas(self) -> dict[str, tuple[int, int]]:
+        """By function: how many are ready, and how many are starting."""
+        return {name: lane.scaler.replicas for name, lane in self.lanes.items()}
+
+    @property
+    def ended(self) -> str:
+        """Which of its loops ended though nobody said so; empty if none did."""
+        return ", ".join(t.name.strip("_") for t in self._threads if t.ident is not None and not t.is_alive())
 
     def stop(self, patience_s: float = 30.0) -> None:
         """Drain: nothing new is taken; what is in flight may end within ``patience_s``."""
@@ -119,18 +132,19 @@ class Control:
                     if hint.lost is not None:
                         self._plan_anew(hint.lost)
                 self.hints.done(hints)
+                self.metrics.hints.inc(len(hints))
             except KadrError as error:  # whoever takes the hints over tries again, or the reconciler does
-                self.note(str(error))
+                _log.warning("%s", error)
                 self._stop.wait(AWAY_S)
-            except Exception as error:
-                self.note(f"router: {type(error).__name__}: {error}")
+            except Exception:
+                _log.exception("the router met what it does not know")
                 self._stop.wait(AWAY_S)
 
     def _plan_anew(self, plain: object) -> None:
         try:
             spec = spec_from_json(plain)
         except InvalidObject as error:
-            self.note(str(error))
+            _log.warning("%s", error)
             return
         if not self.router.lost(spec):
             self.router.move(spec.owner, spec.run_id, anew=True)
@@ -143,7 +157,7 @@ class Control:
                     self.dispatcher.dispatch(name, lane.capacity)
                 self.dispatcher.wait(functions, int(TICK_S * 5000))
             except QueueUnavailable as error:
-                self.note(str(error))
+                _log.warning("%s", error)
                 self._stop.wait(AWAY_S)
 
     def _scale(self) -> None:
@@ -154,7 +168,8 @@ class Control:
                     self.depths[name] = depth(self.server, name)
                     lane.scaler.follow(self.depths[name], now_ms)
                 except KadrError as error:
-                    self.note(f"{name}: {error}")
+                    self.depths.pop(name, None)  # what is not known is not shown
+                    _log.warning("%s", error, extra={"function": name})
             self._stop.wait(TICK_S * 2)
 
     def _reconcile(self) -> None:

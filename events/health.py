@@ -1,14 +1,31 @@
-"""Health routes that every process of the service has: alive at all, and ready for work."""
+"""Routes that every process of the service has: alive at all, ready for work, and its metrics."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 
-from flask import Flask, Response
+from flask import Flask, Response, request
+
+from kadr.telemetry.metrics import CONTENT_TYPE, NO_ROUTE, Metrics
 
 Ready = Callable[[], str]
 """Why there can be no work now; empty if there can."""
+
+
+def add_metrics(app: Flask, metrics: Metrics) -> None:
+    """``/metrics``, and every answer counted by its route."""
+
+    def counted(answer: Response) -> Response:
+        route = request.url_rule.rule if request.url_rule else NO_ROUTE
+        method = request.method if request.url_rule else NO_ROUTE
+        metrics.http_answers.labels(method, route, str(answer.status_code)).inc()
+        return answer
+
+    app.after_request(counted)
+    app.add_url_rule(
+        "/metrics", "metrics", lambda: Response(metrics.text(), content_type=CONTENT_TYPE), methods=["GET"]
+    )
 
 
 def add_health(app: Flask, ready: Ready) -> None:

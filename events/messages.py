@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from kadr.contracts.keys import sha256_json
 from kadr.contracts.run import Request
 from kadr.pipeline.messages import RenderSpec
 from kadr.pipeline.spec import TaskSpec, spec_to_json
+from kadr.telemetry.logs import trace_id
 
 RENDER = "render"
 """The name that a run's rendering has among its tasks."""
@@ -51,3 +53,10 @@ def trace_of(run_id: str) -> str:
     """The run's trace, as a W3C traceparent: its id is the run's own, so that logs of one run are found by either."""
     trace_id = uuid.UUID(run_id).hex
     return f"00-{trace_id}-{trace_id[:16]}-01"
+
+
+def about(run_id: str, owner: str = "", task: str = "", traceparent: str = "") -> dict[str, Any]:
+    """What a line of the log says of whose work it is about, as ``extra``."""
+    with suppress(ValueError):  # of a stranger's event, which names no run of ours
+        traceparent = traceparent or trace_of(run_id)
+    return {"trace_id": trace_id(traceparent), "run_id": run_id, "owner": owner, "task": task}

@@ -7,6 +7,7 @@ its entries go to another one when their lease runs out.
 from __future__ import annotations
 
 import json
+import logging
 import random
 import threading
 import time
@@ -19,7 +20,8 @@ from typing import Any, Protocol
 import urllib3
 
 from events import binding
-from events.messages import RENDER, event_id
+from events.messages import RENDER, about, event_id
+from events.outcomes import BAD, outcome
 from events.queue.consumer import Consumer
 from events.queue.delays import delay_ms
 from events.queue.errors import QueueUnavailable
@@ -30,6 +32,9 @@ from kadr.pipeline.failing import give_up
 from kadr.pipeline.messages import Finished
 from kadr.storage import layout
 from kadr.storage.store import ObjectStore
+from kadr.telemetry.metrics import ControlMetrics
+
+_log = logging.getLogger("kadr.pump")
 
 ATTEMPTS = 5
 NEVER = (400, 413, 415, 422)
@@ -74,7 +79,6 @@ class Told:
     """The name of a record that a function wrote."""
     lost: Callable[[dict[str, Any]], None]
     """A task, as its event carried it, that has to be planned anew: its inputs cannot be read, or it is of another version."""
-    note: Callable[[str], None] = lambda _: None
 
 
 @dataclass
@@ -89,11 +93,13 @@ class Pump:
     concurrency: int = 1
     most: int = 4
     timeout_s: float = 3700.0
+    attempts: int = ATTEMPTS
+    """After so many a task is given up."""
     gate: Gate = field(default_factory=Open)
+    metrics: ControlMetrics = field(default_factory=ControlMetrics)
 
     def __post_init__(self) -> None:
         self.flying: dict[str, tuple[Entry, str]] = {}
-        self.counts: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._http = urllib3.PoolManager(maxsize=self.most, retries=False)
@@ -129,7 +135,7 @@ class Pump:
                     self._beat()
                 self._fill()
             except QueueUnavailable as error:
-                self.told.note(f"{self.consumer.function}: {error}")
+                _log.warning("%s", error, extra={"function": self.consumer.function})
                 self._stopping.wait(AWAY_S)
 
     def _beat(self) -> None:
@@ -138,7 +144,7 @@ class Pump:
         if entries:
             beat = self.consumer.heartbeat(entries)
             for entry in (*beat.refused, *beat.cancelled):
-                self.told.note(f"{entry.message.task} of run {entry.message.run_id} is not ours any more")
+                _log.warning("%s is not ours any more", entry.message.task, extra=self._about(entry.message))
 
     def _fill(self) -> None:
         free = self._free()
@@ -164,11 +170,14 @@ class Pump:
         while not self.gate.enter(self.consumer.function):
             time.sleep(PAUSE_S)
         try:
-            self._act(entry, self._post(entry.message, address))
+            began = time.monotonic()
+            answer = self._post(entry.message, address)
+            self._say(entry.message, self._act(entry, answer), answer, time.monotonic() - began)
         except QueueUnavailable as error:
-            self.told.note(f"{entry.message.task}: {error}")  # the lease ends, and somebody takes it over
-        except Exception as error:
-            self.told.note(f"{entry.message.task}: {type(error).__name__}: {error}")
+            # The lease ends, and somebody takes it over.
+            _log.warning("%s: %s", entry.message.task, error, extra=self._about(entry.message))
+        except Exception:
+            _log.exception("%s was not delivered", entry.message.task, extra=self._about(entry.message))
         finally:
             self.gate.leave(self.consumer.function)
             with self._lock:
@@ -196,8 +205,19 @@ class Pump:
             return Answer(503, {"title": "ReplicaGone", "detail": said, "retryable": True})
         return Answer.of(answer.status, dict(answer.headers), answer.data)
 
-    def _act(self, entry: Entry, answer: Answer) -> None:
-        self.counts[str(answer.status)] += 1
+    def _about(self, message: Message) -> dict[str, Any]:
+        found = about(message.run_id, message.owner, message.task, message.trace)
+        return found | {"function": message.function, "attempt": message.attempt + 1}
+
+    def _say(self, message: Message, how: str, answer: Answer, seconds: float) -> None:
+        self.metrics.delivery_seconds.labels(message.function, how).observe(seconds)
+        why = f": {answer.code}: {answer.detail}" if how in BAD and answer.status != 200 else ""
+        fields = self._about(message) | {"outcome": how, "seconds": round(seconds, 3)}
+        level = logging.WARNING if how in BAD else logging.INFO
+        _log.log(level, "%s: %s after %.2f s%s", message.task, how, seconds, why[:1000], extra=fields)
+
+    def _act(self, entry: Entry, answer: Answer) -> str:
+        """What came of it, in one word."""
         if answer.status == 200:
             if name := answer.said.get("record"):
                 self.told.wrote(str(name))
@@ -212,11 +232,14 @@ class Pump:
             self._give_up(entry, answer)
         elif answer.said.get("attempt") is False:
             self._wait(entry, answer)
-        elif entry.message.attempt + 1 >= ATTEMPTS:
+        elif entry.message.attempt + 1 >= self.attempts:
             self._give_up(entry, answer)
+            return "given_up"
         else:
             wait_ms = delay_ms(entry.message.attempt, answer.retry_after_ms, random.random)
             self.consumer.retry_later(entry, wait_ms, Failure(answer.code, answer.detail))
+            return "retried"
+        return outcome(answer.status, answer.said)
 
     def _wait(self, entry: Entry, answer: Answer) -> None:
         if key := answer.said.get("key"):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from events.messages import about
 from events.queue.errors import QueueUnavailable
 from events.router import Router
 from kadr.contracts.errors import KadrError
 from kadr.storage import layout
 from kadr.storage.store import ObjectStore
+from kadr.telemetry.metrics import ControlMetrics
+
+_log = logging.getLogger("kadr.reconciler")
 
 STATE = "state/"
 
@@ -24,7 +29,7 @@ class Reconciler:
     router: Router
     sweep: Callable[[], None] = lambda: None
     """Looks through the inboxes."""
-    note: Callable[[str], None] = lambda _: None
+    metrics: ControlMetrics = field(default_factory=ControlMetrics)
     pause_s: float = 15.0
 
     def once(self) -> int:
@@ -41,7 +46,9 @@ class Reconciler:
             except QueueUnavailable:
                 raise
             except KadrError as error:
-                self.note(f"run {run_id}: {error}")
+                _log.warning("the run cannot be moved on: %s", error, extra=about(run_id, owner))
+        self.metrics.reconciler_passes.inc()
+        self.metrics.open_runs.set(opened)
         return opened
 
     def keep_on(self, stop: threading.Event) -> None:
@@ -50,7 +57,7 @@ class Reconciler:
             try:
                 self.once()
             except KadrError as error:
-                self.note(str(error))
+                _log.warning("%s", error)
             stop.wait(max(1.0, self.pause_s - (time.monotonic() - began)))
 
     def _runs(self) -> Iterator[tuple[str, str, list[str]]]:

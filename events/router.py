@@ -7,13 +7,14 @@ the run, so any number of routers may decide it, and any of them may be killed: 
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from events.messages import RENDER, acquire_body, render_body, task_body, trace_of
+from events.messages import RENDER, about, acquire_body, render_body, task_body, trace_of
 from events.queue.messages import Message
 from kadr.contracts.errors import InvalidObject, ObjectMissing
 from kadr.contracts.manifest import Manifest
@@ -31,6 +32,8 @@ from kadr.pipeline.state import RunState
 from kadr.storage import layout
 from kadr.storage.claims import Claims
 from kadr.storage.store import ObjectStore
+
+_log = logging.getLogger("kadr.router")
 
 UNKNOWN_MS = 60_000
 """How long a video is taken to be before anybody looked."""
@@ -171,6 +174,9 @@ class Router:
             return
         run.objects[name] = found
         run.dirty = True
+        if isinstance(found, Failure):
+            fields = about(run.request.run_id, run.request.owner, found.task)
+            _log.warning("%s failed: %s: %s", found.task, found.code, found.message[:1000], extra=fields)
         if isinstance(found, Record | Failure):
             run.flying.discard(found.task)
             run.missed.pop(found.task, None)
@@ -185,6 +191,8 @@ class Router:
             run.distrusted = True
             if run.manifest is not None:
                 state = self._settled(view)
+                about_run = about(run.request.run_id, run.request.owner)
+                _log.info("the run has ended: %s", state.status.value, extra=about_run)
         if state.closed is not None:
             self._finish(view, state)
         else:
@@ -227,10 +235,10 @@ class Router:
         self._put(message, anyway)
 
     def _put(self, message: Message, anyway: bool) -> None:
-        if anyway:
-            self.queue.rearm(message)
-        else:
-            self.queue.ready(message)
+        new = self.queue.rearm(message) if anyway else self.queue.ready(message)
+        if new:
+            fields = about(message.run_id, message.owner, message.task, message.trace)
+            _log.info("%s is ready", message.task, extra=fields | {"function": message.function})
 
     @staticmethod
     def _message(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import urllib.request
@@ -12,6 +13,9 @@ from typing import Protocol
 
 from events.queue.depth import Depth
 from events.queue.replicas import Rule, Scale, step
+from kadr.telemetry.metrics import ControlMetrics
+
+_log = logging.getLogger("kadr.scaling")
 
 READY_S = 1.0
 
@@ -40,18 +44,19 @@ class Scaler:
     function: str
     rule: Rule
     start: Callable[[], Replica]
-    note: Callable[[str], None] = lambda _: None
     scale: Scale = field(default_factory=Scale)
-    cold_starts: int = 0
-    cold_seconds: float = 0.0
+    metrics: ControlMetrics = field(default_factory=ControlMetrics)
 
     def __post_init__(self) -> None:
         self._running: list[_Running] = []
         self._lock = threading.Lock()
 
     @property
-    def replicas(self) -> int:
-        return len(self._running)
+    def replicas(self) -> tuple[int, int]:
+        """How many are ready, and how many are starting."""
+        with self._lock:
+            ready = sum(r.ready for r in self._running)
+            return ready, len(self._running) - ready
 
     def addresses(self) -> Sequence[str]:
         """URLs of the replicas that are ready."""
@@ -64,7 +69,8 @@ class Scaler:
         wanted = self.scale.replicas
         with self._lock:
             for running in [r for r in self._running if not r.replica.alive]:
-                self.note(f"a replica of {self.function} ended by itself")
+                _log.warning("a replica ended by itself", extra={"function": self.function})
+                self.metrics.replica_deaths.labels(self.function).inc()
                 running.replica.stop()
                 self._running.remove(running)
             while len(self._running) > max(wanted, depth.in_flight):
@@ -77,8 +83,10 @@ class Scaler:
         for running in [r for r in self._running if not r.ready]:
             if _answers(running.replica.address):
                 running.ready = True
-                self.cold_starts += 1
-                self.cold_seconds += time.monotonic() - running.began
+                seconds = time.monotonic() - running.began
+                self.metrics.cold_start_seconds.labels(self.function).observe(seconds)
+                fields = {"function": self.function, "seconds": round(seconds, 3)}
+                _log.info("a replica is ready after %.2f s", seconds, extra=fields)
 
     def stop(self) -> None:
         with self._lock:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Literal, Self
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from kadr.contracts.errors import KadrError
 
 _PREFIX = "KADR_"
+_ALLOWED = r"^\s*([^\s,]+:\d{1,5}\s*(,\s*|$))*$"
+Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)]
 
 
 class InvalidSetting(KadrError):
@@ -41,6 +43,10 @@ class Settings(BaseSettings):
     """Certificates that `kadr models pull` trusts beside the system's."""
     fetch_gb: int = Field(default=20, ge=1)
     """Largest video that is fetched from a URL, in GB (10^9 bytes)."""
+    egress_proxy: str | None = None
+    """URL of the proxy by which all goes out of the service; `kadr up` starts one where none is named."""
+    egress_allow: str = Field(default="", pattern=_ALLOWED)
+    """host:port, host:port, … that the egress proxy lets through although they are private or on another port."""
 
     database_url: SecretStr | None = None
     """The PostgreSQL that holds the index; never shown, for it may hold a password."""
@@ -63,6 +69,10 @@ class Settings(BaseSettings):
     """By which notifications are known to be the object store's."""
     default_profile: str = "standard"
     """Profile of videos that are dropped into an inbox or submitted without one: a built-in one's name, or a TOML or JSON file."""
+    log_level: Level = "INFO"
+    """Of the service's processes: DEBUG, INFO, WARNING or ERROR."""
+    control_port: int = Field(default=8081, ge=1, le=65535)
+    """Where, on loopback, the control process answers for its health and metrics; `kadr up` picks a free one."""
     function: str = ""
     """The component that this process of a function runs."""
 

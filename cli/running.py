@@ -1,0 +1,90 @@
+"""What `kadr up` says of the running service, for the other commands on the same machine: KADR_HOME/service/service.json.
+
+It holds keys, so only its owner may read it; it is removed when the service stops, and one whose process is gone says nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+from pydantic import SecretStr
+
+from cli.service import Service, ServiceUnset
+from kadr.settings import Settings
+
+LOCAL = "http://127.0.0.1:8080"
+SETTINGS = (
+    "redis_url",
+    "database_url",
+    "s3_endpoint",
+    "s3_bucket",
+    "s3_region",
+    "s3_access_key",
+    "s3_secret_key",
+    "api_key",
+    "api_owner",
+    "notify_token",
+)
+"""Of the settings, those by which a service is found and entered."""
+
+
+def place(home: Path) -> Path:
+    return home / "service/service.json"
+
+
+def write(home: Path, url: str, control: str) -> None:
+    """Say where the service of this process's settings is."""
+    settings = Settings.read()
+    plain = {name: _plain(getattr(settings, name)) for name in SETTINGS}
+    said = {"pid": os.getpid(), "url": url, "control": control, "settings": plain}
+    path = place(home)
+    path.unlink(missing_ok=True)  # the mode is that of whoever makes it
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
+        json.dump(said, file, indent=1)
+
+
+def _plain(value: Any) -> Any:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def remove(home: Path) -> None:
+    place(home).unlink(missing_ok=True)
+
+
+def running(settings: Settings) -> Mapping[str, Any] | None:
+    """``url``, ``control`` and ``settings`` of the service that runs here; None if none does, or another queue is named."""
+    with suppress(OSError, ValueError, KeyError):
+        found: dict[str, Any] = json.loads(place(settings.home).read_text())
+        named = _plain(settings.redis_url)
+        if psutil.pid_exists(found["pid"]) and named in (None, found["settings"]["redis_url"]):
+            return found
+    return None
+
+
+def _settings(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """As the settings hold them."""
+    secret = {name for name, f in Settings.model_fields.items() if "SecretStr" in str(f.annotation)}
+    return {
+        name: SecretStr(value) if name in secret and value is not None else value
+        for name, value in plain.items()
+        if name in SETTINGS
+    }
+
+
+def service() -> Service:
+    """The service that the environment names, else the one that runs here. Raises ServiceUnset."""
+    settings = Settings.read()
+    if (found := running(settings)) is not None:
+        return Service(settings.model_copy(update=_settings(found["settings"])))
+    if settings.redis_url is None:
+        raise ServiceUnset(
+            f"no service runs here (there is no {place(settings.home)}) and KADR_REDIS_URL is not set: start one by "
+            "`kadr up`, or name its servers (docs/settings.md)"
+        )
+    return Service(settings)

@@ -1,0 +1,1 @@
+"""What the service's processes say of themselves: logs as lines of JSON, and metrics."""
