@@ -1,15 +1,19 @@
 """``acquire``: binds a run to the bytes that it looks at, hashing them where they lie, and takes them over.
 
 It is the one task without a key: its record names the video. An upload is copied inside the store under the name that its content
-decides; what lies in a user's own bucket stays there and is referred to, pinned.
+decides; what lies in a user's own bucket stays there and is referred to, pinned; what is behind a URL is fetched through the egress
+proxy, unless it was fetched not long ago.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from flask import Request as HttpRequest
@@ -17,6 +21,7 @@ from flask import Response
 
 from events import binding
 from events.binding import InvalidEvent
+from events.egress.errors import NetworkTrouble
 from events.inbox import INBOX
 from events.problems import problem, problem_of
 from events.sources import Sources
@@ -38,9 +43,20 @@ from kadr.pipeline.spec import ObjectRef
 from kadr.pipeline.state import evaluate
 from kadr.storage import layout
 from kadr.storage.bucket import Bucket
+from kadr.storage.files import translated
 from kadr.storage.store import ObjectStore
 
+WEB = ("https", "http")
 PIECE = 8 << 20
+DAY_MS = 86_400_000
+
+Fetch = Callable[[str, Path], Path]
+"""(URL, folder) to the file that was fetched into it. Raises VideoUnavailable, NetworkTrouble, OSError."""
+
+
+def no_way_out(url: str, folder: Path) -> Path:
+    """Nothing is ever fetched past the proxy."""
+    raise NetworkTrouble(f"{url}: nothing is fetched without an egress proxy: KADR_EGRESS_PROXY names it")
 
 
 @dataclass(frozen=True)
@@ -53,6 +69,7 @@ class Acquire:
     own: str
     """The name of Kadr's bucket."""
     announce: Callable[[str], None] = lambda _: None
+    fetch: Fetch = no_way_out
 
     def __call__(self, request: HttpRequest) -> Response:
         try:
@@ -78,31 +95,71 @@ class Acquire:
         return Response(json.dumps({"record": name}), 200, content_type="application/json")
 
     def acquire(self, request: Request, epoch: int) -> str:
-        """The name of the record. Raises VideoUnavailable, VideoUnreadable, VideoChanged, ObjectMissing, StoreFailure."""
+        """The name of the record.
+
+        Raises VideoUnavailable, VideoUnreadable, VideoChanged, ObjectMissing, and, to be tried again, NetworkTrouble, StoreFailure.
+        """
         prefix = layout.state_prefix(request.owner, request.run_id)
         state = evaluate(request, found_objects(self.store, request))
         if state.video_id is not None:
             return prefix + (state.tasks[ACQUIRE].record_name or "")
+        web = urlsplit(request.source).scheme in WEB
+        video_id = self._from_web(request) if web else self._from_store(request)
+        self.store.put(layout.run_marker(request.owner, video_id, request.run_id), b"{}")
+        known = request.model_copy(update={"video_id": video_id})
+        record = record_acquired(self.store, known, epoch)
+        if urlsplit(request.source).scheme == INBOX:
+            self.store.delete(_inbox_name(request.source))
+        return prefix + layout.record_ok(epoch, record.task, record.key, record.digest)
+
+    def _from_store(self, request: Request) -> str:
         ref = self._located(request)
         if ref.size == 0:
             raise VideoUnreadable(f"{request.source_name} is empty (0 bytes)")
         video_id = self._hash(ref)
         self._take_over(request, ref, video_id)
-        self.store.put(layout.run_marker(request.owner, video_id, request.run_id), b"{}")
-        alias = layout.alias(request.owner, hashlib.sha256(request.source.encode()).hexdigest(), video_id)
-        body = {"uri": request.source, "size": ref.size, "etag": ref.etag}
-        self.store.put(alias, jcs(body))
-        known = request.model_copy(update={"video_id": video_id})
-        record = record_acquired(self.store, known, epoch)
-        if urlsplit(request.source).scheme == INBOX:
-            self.store.delete(ref.name)
-        return prefix + layout.record_ok(epoch, record.task, record.key, record.digest)
+        self._remember(request, video_id, {"size": ref.size, "etag": ref.etag})
+        return video_id
+
+    def _from_web(self, request: Request) -> str:
+        if video_id := self._known(request):
+            return video_id
+        with translated(request.source_name), tempfile.TemporaryDirectory(dir=self.store.scratch()) as folder:
+            path = self.fetch(request.source, Path(folder))
+            if (size := path.stat().st_size) == 0:
+                raise VideoUnreadable(f"{request.source} is empty (0 bytes)")
+            with path.open("rb") as file:
+                video_id = hashlib.file_digest(file, "sha256").hexdigest()
+            name = layout.video_source(request.owner, video_id)
+            if not self.store.exists(name):
+                self.store.put_file(name, path)
+        self._remember(request, video_id, {"size": size})
+        return video_id
+
+    def _known(self, request: Request) -> str | None:
+        """What the URL led to when it was last fetched, if that was not long before this run was asked for, by the store's clock."""
+        if request.cache_ttl_days == 0:
+            return None
+        names = self.store.list(layout.alias_prefix(request.owner, _hashed(request.source)))
+        seen = {name: self.store.modified_ms(name) for name in names}
+        newest = max(seen, key=lambda name: (seen[name], name), default=None)
+        if newest is None or (video_id := layout.video_id_of(newest)) is None:
+            return None
+        if request.cache_ttl_days is not None:
+            asked_ms = self.store.modified_ms(layout.request(request.owner, request.run_id))
+            if asked_ms - seen[newest] >= request.cache_ttl_days * DAY_MS:
+                return None
+        return video_id if self.store.exists(layout.video_source(request.owner, video_id)) else None
+
+    def _remember(self, request: Request, video_id: str, more: dict[str, Any]) -> None:
+        alias = layout.alias(request.owner, _hashed(request.source), video_id)
+        self.store.put(alias, jcs({"uri": request.source, **more}))
 
     def _located(self, request: Request) -> ObjectRef:
         url = urlsplit(request.source)
         pins = {name: values[0] for name, values in parse_qs(url.query).items()}
         if url.scheme == INBOX:
-            name = unquote(url.path).removeprefix("/")
+            name = _inbox_name(request.source)
             if not name.startswith(layout.inbox_prefix(request.owner)):
                 raise VideoUnavailable(f"{name} is not in the inbox of {request.owner}")
             ref = self.sources.pinned(self.bucket.stat(name))
@@ -115,9 +172,7 @@ class Acquire:
             found = reader.stat(unquote(url.path).removeprefix("/"), pins.get("versionId"))
             ref = self.sources.pinned(found, url.netloc)
         else:
-            raise VideoUnavailable(
-                f"{request.source}: videos behind {url.scheme} addresses are not fetched yet"
-            )
+            raise VideoUnavailable(f"{request.source}: videos behind {url.scheme} addresses are not fetched")
         if pins.get("etag", ref.etag) != ref.etag:
             raise VideoChanged(f"{request.source_name} is another file now than when it was submitted")
         return ref
@@ -139,3 +194,11 @@ class Acquire:
         name = layout.video_source(request.owner, video_id)
         if not self.store.exists(name):
             self.bucket.copy(self.bucket.stat(ref.name, ref.version or None), name)
+
+
+def _inbox_name(source: str) -> str:
+    return unquote(urlsplit(source).path).removeprefix("/")
+
+
+def _hashed(source: str) -> str:
+    return hashlib.sha256(source.encode()).hexdigest()

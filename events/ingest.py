@@ -18,6 +18,7 @@ from flask import Blueprint, Response, request
 from events import binding
 from events.admission import Admission, Submission
 from events.binding import InvalidEvent
+from events.egress.urls import canonical
 from events.inbox import Inbox, Written, address
 from events.problems import problem, problem_of
 from events.queue.errors import QueueUnavailable
@@ -168,7 +169,10 @@ def source_of(owner: str, told: Any) -> str:
         version = str(told.get("version") or "")
         return f"s3://{bucket}/{quote(key)}" + (f"?versionId={quote(version, safe='')}" if version else "")
     if kind in ("https", "youtube_url"):
-        return _url(told.get("url")) or _no_url()
+        try:
+            return canonical(_url(told.get("url")) or _no_url())
+        except ValueError as error:
+            raise InvalidEvent(f"video_source.url: {error}") from error
     raise InvalidEvent(f"video_source.type {str(kind)[:50]!r} must be upload, https, youtube_url or s3")
 
 

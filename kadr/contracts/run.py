@@ -125,6 +125,8 @@ class Request(_Stored):
     """0 to 9: of two ready tasks the one of higher priority goes first. What comes out does not depend on it."""
     callback_url: str | None = None
     """Told when the run ends."""
+    cache_ttl_days: int | None = 3
+    """Within it what was fetched from a URL is taken as it is (0: never, None: whenever it was); the profile's."""
     meta: dict[str, Any] = {}
     """What the asker wants to find again; nothing here reads it."""
 

@@ -226,6 +226,7 @@ def request_for(
         created_ms=time.time_ns() // 1_000_000,
         refresh=question.refresh,
         captions_file=question.captions_file,
+        cache_ttl_days=question.profile.cache_ttl_days,
     )
 
 
