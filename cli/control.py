@@ -24,6 +24,7 @@ from events.pump import Pump, Told
 from events.queue.consumer import Consumer
 from events.queue.dispatch import Dispatcher
 from events.queue.errors import QueueUnavailable
+from events.queue.news import News
 from events.queue.queue import Queue
 from events.queue.replicas import Rule
 from events.reconciler import Reconciler
@@ -85,7 +86,7 @@ class LocalReplica:
 def build(service: Service, folder: Path) -> Control:
     queue, dispatcher = Queue(service.server), Dispatcher(service.server)
     claims = service.claims(CLOSING)
-    router = Router(service.store, claims, service.catalogue, queue, service.sources)
+    router = Router(service.store, claims, service.catalogue, queue, service.sources, News(service.server))
     metrics = ControlMetrics()
     gate = MachineGate(of_machine(service.catalogue, cores()))
 

@@ -10,19 +10,21 @@ import json
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from events.messages import RENDER, about, acquire_body, render_body, task_body, trace_of
 from events.queue.messages import Message
+from events.queue.news import Heard
 from kadr.contracts.errors import InvalidObject, ObjectMissing
 from kadr.contracts.manifest import Manifest
 from kadr.contracts.run import ACQUIRE, NO_KEY, Failure, Record, Request, TaskState
 from kadr.pipeline.admission import read_request
 from kadr.pipeline.catalogue import Catalogue
 from kadr.pipeline.closing import close, manifest_of
-from kadr.pipeline.epochs import parse
+from kadr.pipeline.epochs import Stored, parse
 from kadr.pipeline.failing import makers_of_lost
 from kadr.pipeline.localrun import LocalRun
 from kadr.pipeline.messages import RenderSpec
@@ -57,6 +59,12 @@ class Line(Protocol):
         ...
 
 
+class Tells(Protocol):
+    """What routers tell each other: :class:`events.queue.news.News`."""
+
+    def exchange(self, run_id: str, own: Mapping[str, bytes], place: int) -> Heard: ...
+
+
 Sources = Callable[[Request, str], AnySource]
 """(request, video id) to where the bytes lie. Raises ObjectMissing."""
 Closed = Callable[[Request, Manifest], None]
@@ -69,6 +77,8 @@ class _View:
     rendered: bool = False
     closed: bool = False
     anew: bool = False
+    place: int = 0
+    """How much of what routers told each other was heard."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -82,6 +92,7 @@ class Router:
         catalogue: Catalogue,
         queue: Line,
         sources: Sources,
+        news: Tells,
         on_event: Callable[[dict[str, Any]], None] = lambda _: None,
         on_closed: Closed = lambda request, manifest: None,
     ) -> None:
@@ -90,6 +101,7 @@ class Router:
         self.catalogue = catalogue
         self.queue = queue
         self.sources = sources
+        self.news = news
         self.on_event = on_event
         self.on_closed = on_closed
         self.settling = Settling(store, self._tell)
@@ -118,8 +130,7 @@ class Router:
                 view.run.distrusted, view.closed, view.rendered = True, False, False
                 view.run.flying.clear()
                 view.anew = True
-            for name in names:
-                self._learn(view.run, name)
+            self._learn(view, names)
             return self._advance(view)
 
     def lost(self, spec: TaskSpec) -> bool:
@@ -160,23 +171,33 @@ class Router:
                 self._views.popitem(last=False)
             return view
 
-    def _learn(self, run: LocalRun, name: str) -> None:
-        """The object ``name`` below the run's state prefix was written."""
-        if name in run.objects or not run.scanned or layout.parse_state(name) is None:
-            return
-        try:
-            found = parse(
-                name, self.store.get(layout.state_prefix(run.request.owner, run.request.run_id) + name)
-            )
-        except (ObjectMissing, InvalidObject):
-            return
-        if found is None:
-            return
-        run.objects[name] = found
-        run.dirty = True
-        if isinstance(found, Failure):
-            fields = about(run.request.run_id, run.request.owner, found.task)
-            _log.warning("%s failed: %s: %s", found.task, found.code, found.message[:1000], extra=fields)
+    def _learn(self, view: _View, names: Iterable[str]) -> None:
+        """Objects ``names`` below the run's state prefix were written; and others, of which other routers were told."""
+        run = view.run
+        prefix = layout.state_prefix(run.request.owner, run.request.run_id)
+        own: dict[str, bytes] = {}
+        for name in names:
+            if layout.parse_state(name) is None:
+                continue
+            if name in run.objects:
+                self._take(run, run.objects[name])  # written again: an input that had been lost
+                continue
+            with suppress(ObjectMissing):
+                own[name] = self.store.get(prefix + name)
+        heard = self.news.exchange(run.request.run_id, own, view.place)
+        view.place = heard.place
+        run.distrusted = run.distrusted or heard.vanished
+        for name, body in {**heard.objects, **own}.items():
+            if name in run.objects:
+                continue
+            with suppress(InvalidObject):
+                if (found := parse(name, body)) is not None:
+                    run.objects[name] = found
+                    run.dirty = True
+                    self._take(run, found)
+
+    @staticmethod
+    def _take(run: LocalRun, found: Stored) -> None:
         if isinstance(found, Record | Failure):
             run.flying.discard(found.task)
             run.missed.pop(found.task, None)

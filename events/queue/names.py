@@ -36,6 +36,7 @@ RUN_KEYS = {
     "VIEW": ":view",
     "BUILDING": ":building",
     "CLOSE": ":close:",  # + epoch
+    "NEWS": ":news",  # what routers told each other
 }
 _PREFIX = re.compile(r"[A-Za-z0-9_.:-]+")
 
@@ -63,6 +64,9 @@ class Names:
 
     def bell(self, function: str) -> str:
         return self.function(function) + FUNCTION_KEYS["BELL"]
+
+    def news(self, run_id: str) -> str:
+        return self.run(run_id) + RUN_KEYS["NEWS"]
 
     @property
     def hints(self) -> str:
