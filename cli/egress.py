@@ -11,6 +11,7 @@ from events.egress.filter import Filter, allow_list
 from events.egress.proxy import EgressProxy
 from kadr.contracts.errors import KadrError
 from kadr.settings import InvalidSetting, Settings
+from kadr.telemetry import logs
 
 
 def rules(settings: Settings) -> Filter:
@@ -27,7 +28,9 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     try:
-        proxy = EgressProxy(rules(Settings.read()), int(sys.argv[1]))
+        settings = Settings.read()
+        logs.setup("egress", level=settings.log_level)
+        proxy = EgressProxy(rules(settings), int(sys.argv[1]))
     except KadrError as error:
         sys.exit(f"kadr: {error}")
     with proxy:

@@ -39,6 +39,8 @@ COMMANDS = {
     ),
     "up": ("cli.up", "Start the service on this machine: API, inbox, functions scaled from zero."),
     "submit": ("cli.submit", "Upload a video to a service and have it analysed there."),
+    "top": ("cli.top", "What every function of a service does now, live."),
+    "dlq": ("cli.dlq", "Dead letters: tasks that a service gave up, to be replayed or dropped."),
     "models": ("cli.models", "List, fetch and check model weights."),
     "new-component": ("cli.new_component", "Write a new component that already runs, with its test."),
 }
