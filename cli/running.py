@@ -42,7 +42,8 @@ def write(home: Path, url: str, control: str) -> None:
     """Say where the service of this process's settings is."""
     settings = Settings.read()
     plain = {name: _plain(getattr(settings, name)) for name in SETTINGS}
-    said = {"pid": os.getpid(), "url": url, "control": control, "settings": plain}
+    own = psutil.Process()
+    said = {"pid": own.pid, "since": own.create_time(), "url": url, "control": control, "settings": plain}
     path = place(home)
     path.unlink(missing_ok=True)  # the mode is that of whoever makes it
     with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
@@ -59,10 +60,11 @@ def remove(home: Path) -> None:
 
 def running(settings: Settings) -> Mapping[str, Any] | None:
     """``url``, ``control`` and ``settings`` of the service that runs here; None if none does, or another queue is named."""
-    with suppress(OSError, ValueError, KeyError):
+    with suppress(OSError, ValueError, KeyError, psutil.Error):
         found: dict[str, Any] = json.loads(place(settings.home).read_text())
         named = _plain(settings.redis_url)
-        if psutil.pid_exists(found["pid"]) and named in (None, found["settings"]["redis_url"]):
+        there = psutil.Process(found["pid"]).create_time() == found["since"]
+        if there and named in (None, found["settings"]["redis_url"]):
             return found
     return None
 

@@ -39,6 +39,7 @@ END_S = 90
 class Seen:
     """A run that came in by `kadr submit`, and what `kadr top` said meanwhile."""
 
+    video: Path
     run_id: str
     busiest: dict[str, Any]
 
@@ -115,7 +116,7 @@ def seen(up: Up, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     assert submit.returncode == 0, err + up.logs()
     run = json.loads(out)
     assert run["status"] == "complete"
-    return Seen(run["run_id"], busiest)
+    return Seen(folder / "seen.mp4", run["run_id"], busiest)
 
 
 def test_one_run_can_be_followed_through_all_processes(up: Up, seen: Seen) -> None:
@@ -258,7 +259,7 @@ def _until(up: Up, run_id: str, *states: str) -> str:
     return str(status)
 
 
-def test_a_dead_letter_of_a_closed_run_is_replayed_by_trying_the_run_again(up: Up, clip: Path) -> None:
+def test_a_dead_letter_of_a_closed_run_is_replayed_by_trying_the_run_again(up: Up, seen: Seen) -> None:
     key = "inbox/main/.uploads/late/late.mp4"
     asked = {"video_source": {"type": "upload", "key": key}, "name": "late.mp4"}
     run_id = up.ask("POST", "/v1/runs", asked)[1]["run_id"]
@@ -275,7 +276,7 @@ def test_a_dead_letter_of_a_closed_run_is_replayed_by_trying_the_run_again(up: U
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
-    body = clip.read_bytes()
+    body = seen.video.read_bytes()
     up.minio().put_object("kadr", key, io.BytesIO(body), len(body))
     assert said(up, "dlq", "replay", letter["id"])[0]["result"] == "retried"
     assert _until(up, run_id, "complete") == "complete"
