@@ -6,11 +6,11 @@ import ssl
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, LocationValueError, MaxRetryError, ResponseError, SSLError
-from urllib3.util import Retry, Timeout
+from urllib3.exceptions import HTTPError, SSLError
+from urllib3.util import Timeout
 
 from events.egress.errors import PASSING, denial, failed, untunnelled
 from events.egress.urls import canonical
@@ -59,22 +59,44 @@ class Fetching:
 
     def _plain(self, url: str, path: Path, end: float) -> bool:
         """Whether a file was there; False for a page."""
-        retry = Retry(total=None, connect=0, read=0, redirect=REDIRECTS, status=0, other=0)
-        timeout = Timeout(connect=QUIET_S, read=QUIET_S)
         with through(self.proxy, self.ca_file) as http:
             try:
-                headers = {"Accept-Encoding": "identity", "User-Agent": "Kadr"}
-                answer = http.request(
-                    "GET", url, headers=headers, preload_content=False, retries=retry, timeout=timeout
-                )
+                answer = self._asked(http, url)
                 try:
                     if answer.status != 200:
                         raise _refused(url, answer)
-                    return not _tells(url, answer) and self._written(url, answer, path, end)
+                    return not _tells(answer) and self._written(url, answer, path, end)
                 finally:
-                    answer.close()
-            except (HTTPError, LocationValueError) as error:
+                    _leave(answer)
+            except HTTPError as error:
                 raise _trouble(url, error) from error
+
+    def _asked(self, http: urllib3.ProxyManager, url: str) -> urllib3.BaseHTTPResponse:
+        """The answer at the end of all redirects, each of which goes through the proxy."""
+        headers, timeout = (
+            {"Accept-Encoding": "identity", "User-Agent": "Kadr"},
+            Timeout(connect=QUIET_S, read=QUIET_S),
+        )
+        at = url
+        for _ in range(REDIRECTS + 1):
+            answer = http.request(
+                "GET",
+                at,
+                headers=headers,
+                preload_content=False,
+                retries=False,
+                redirect=False,
+                timeout=timeout,
+            )
+            if not (to := answer.get_redirect_location()):
+                return answer
+            _leave(answer)
+            at = urljoin(at, to)
+            try:
+                canonical(at)
+            except ValueError as error:
+                raise failed(url, f"it leads to what is not fetched: {error}", False) from error
+        raise failed(url, f"it leads on more than {REDIRECTS} times", False)
 
     def _written(self, url: str, answer: urllib3.BaseHTTPResponse, path: Path, end: float) -> bool:
         size = answer.headers.get("Content-Length", "")
@@ -91,10 +113,16 @@ class Fetching:
         return True
 
 
-def _tells(url: str, answer: urllib3.BaseHTTPResponse) -> bool:
+def _leave(answer: urllib3.BaseHTTPResponse) -> None:
+    """Without reading the rest; of an empty answer, closing alone leaves the connection to the collector."""
+    answer.close()
+    answer.release_conn()
+
+
+def _tells(answer: urllib3.BaseHTTPResponse) -> bool:
     """Whether this is a page or a list rather than a video."""
     kind, _, sort = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower().partition("/")
-    return kind == "text" or sort in LISTS or urlsplit(url).path.lower().endswith(LIST_SUFFIXES)
+    return kind == "text" or sort in LISTS or urlsplit(answer.url or "").path.lower().endswith(LIST_SUFFIXES)
 
 
 def _refused(url: str, answer: urllib3.BaseHTTPResponse) -> KadrError:
@@ -103,15 +131,10 @@ def _refused(url: str, answer: urllib3.BaseHTTPResponse) -> KadrError:
     return failed(url, said, refused is None and answer.status in PASSING)
 
 
-def _trouble(url: str, error: Exception) -> KadrError:
-    cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
-    text = str(cause)
+def _trouble(url: str, error: HTTPError) -> KadrError:
+    text = str(error)
     if refused := denial(text):
         return failed(url, refused, False)
-    if isinstance(cause, ResponseError):
-        return failed(url, f"it leads on more than {REDIRECTS} times", False)
-    if isinstance(cause, LocationValueError):
-        return failed(url, f"it leads to what is not fetched: {text}", False)
-    if isinstance(cause, SSLError) and "CERTIFICATE_VERIFY_FAILED" in text:
+    if isinstance(error, SSLError) and "CERTIFICATE_VERIFY_FAILED" in text:
         return failed(url, "the server's certificate is not trusted", False)
     return failed(url, untunnelled(text) or f"it cannot be reached: {text}", True)

@@ -71,6 +71,8 @@ def check(url: str) -> None:
 
 _NOISE = re.compile(r"^(?:ERROR: )?(?:\[[^\]]+\] )?|[;.] ?please report.*$| *\(caused by .*$", re.DOTALL)
 """Of yt-dlp's messages: the extractor's name, where to report it, and the errors behind an error."""
+_STATUS = re.compile(r"HTTP Error (\d{3})")
+_PIECE = "Got error: "
 _SYSTEM = re.compile(r"\[Errno -?\d+\] ([^)\]'\"]+)")
 
 
@@ -92,8 +94,11 @@ def _reason(error: BaseException, url: str) -> tuple[str, bool]:
                 return "the server's certificate is not trusted", False
             case TransportError():
                 return _unreached(str(cause))
-    said = " ".join(_NOISE.sub("", str(error)).replace(url, "").split()).strip(" :")
-    return said or type(error).__name__, False
+    said = " ".join(_NOISE.sub("", str(error)).replace(url, "").split()).strip(" :") or type(error).__name__
+    if refused := denial(said):
+        return refused, False
+    status = _STATUS.search(said)  # of a piece, of which it keeps the words alone
+    return said, int(status[1]) in PASSING if status else _PIECE in said
 
 
 def _unreached(text: str) -> tuple[str, bool]:
@@ -137,6 +142,7 @@ def _options(folder: Path) -> dict[str, Any]:
         "ffmpeg_location": str(folder / "none"),
         "fixup": "never",
         "hls_prefer_native": True,
+        "skip_unavailable_fragments": False,  # whole or not at all
         "postprocessors": [],
         "noplaylist": True,
         "playlist_items": "1:2",
