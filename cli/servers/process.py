@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +23,15 @@ START_S = 60.0
 STOP_S = 20.0
 POLL_S = 0.05
 TAIL = 2000
+
+
+_LEASH = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); os.execvp(sys.argv[1], sys.argv[1:])"
+"""Asks Linux to end the process by SIGTERM when its parent is killed: what it leaves would hold its ports and its data."""
+
+
+def leashed(command: Sequence[str]) -> list[str]:
+    """``command`` as a process that does not outlive the thread that starts it, where the system can do that."""
+    return [sys.executable, "-I", "-S", "-c", _LEASH, *command] if sys.platform == "linux" else [*command]
 
 
 class ServerFailed(KadrError):
@@ -69,12 +79,14 @@ class Process:
 
     def launch(self) -> Self:
         """Start it without waiting. Raises ServerFailed."""
+        if shutil.which(self.command[0], path=self._env.get("PATH")) is None:
+            raise ServerFailed(f"{self.name}: there is no program {self.command[0]}")
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             try:
                 # A session of its own: Ctrl-C reaches us alone, and we end the servers in their order.
                 self._child = subprocess.Popen(
-                    self.command,
+                    leashed(self.command),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,

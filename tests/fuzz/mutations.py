@@ -257,4 +257,4 @@ def _size_field(unit: Unit, value: int) -> bytes:
     plain: bytes = (max(0, value) & most).to_bytes(
         unit.size_bytes, "little" if unit.order == "little" else "big"
     )
-    return plain + bytes(unit.body - unit.size_at - unit.size_bytes)
+    return plain + bytes(max(0, unit.body - unit.size_at - unit.size_bytes))

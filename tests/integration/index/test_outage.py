@@ -154,7 +154,9 @@ def test_no_error_shows_the_password(url: str, caplog: pytest.LogCaptureFixture)
 STARTER = """
 import os, sys
 from pathlib import Path
+from cli.servers import process
 from cli.servers.postgres import Postgres
+process.leashed = list  # as on a system that cannot end a child with its parent
 Postgres(Path(sys.argv[1])).start()
 os._exit(0)
 """

@@ -56,6 +56,7 @@ class Up:
     def start(self) -> None:
         self.home.mkdir(exist_ok=True)
         (self.home / "small.toml").write_text(PROFILE)
+        said = (self.home / "up.log").stat().st_size if (self.home / "up.log").exists() else 0
         with (self.home / "up.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "cli.main", "up", "--port", str(self.port)],
@@ -68,7 +69,7 @@ class Up:
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             assert self.process.poll() is None, (self.home / "up.log").read_text()
-            if "Kadr is up" in (self.home / "up.log").read_text().rpartition("stopping:")[2]:
+            if b"Kadr is up" in (self.home / "up.log").read_bytes()[said:]:
                 return
             time.sleep(0.1)
         raise AssertionError(f"it did not start: {(self.home / 'up.log').read_text()}")

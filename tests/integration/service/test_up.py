@@ -162,6 +162,16 @@ def test_it_starts_again_with_everything_still_there(up: Up, first: str) -> None
         row = connection.execute("select status from runs where run_id = %s", (first,)).fetchone()
     assert row == ("complete",)
     assert up.stop() == 0
+    assert not (up.home / "service/service.json").exists()
+    up.start()
+    assert up.manifest(first) == before
+
+
+def test_killed_it_starts_again_with_everything_still_there(up: Up, first: str) -> None:
+    before = up.manifest(first)
+    assert up.process is not None
+    up.process.kill()
+    up.process.wait()
     up.start()
     assert up.manifest(first) == before
 
