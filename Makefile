@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 MINIO := v0.0.0-20260212201848-7aac2a2c5b7c
 WEIGHTS := whisper_base
 
-.PHONY: help setup minio weights demo test check lint types imports catalog-drift catalog fmt bench fuzz lock reel clean
+.PHONY: help setup minio weights demo test check lint types imports catalog-drift catalog fmt bench fuzz chaos lock reel clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -63,6 +63,9 @@ bench: weights ## a ten-minute video: speed, where the time goes, chunked agains
 
 fuzz: $(READY) $(VENV)/fuzz ## damaged files of every container through the front door (N=2500), then our own formats
 	PYTHONPATH=$(VENV)/fuzz $(BIN)/python tests/fuzz/run.py $(N) $(if $(SEED),--seed $(SEED))
+
+chaos: weights ## kill whatever of a service runs, 200 times, while videos come in (SEED=…, KILLS=…)
+	$(BIN)/python tests/chaos/run.py $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
 # Apart from the other packages: it has wheels for Linux on x86-64 only.
 $(VENV)/fuzz: | $(READY)

@@ -6,6 +6,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import click
 
 from cli.running import running, service
 from cli.tables import console, print_json
-from cli.text import number
+from cli.text import number, printable
 from kadr.contracts.errors import KadrError
 from kadr.contracts.run import ACQUIRE
 from kadr.settings import Settings
@@ -105,12 +106,16 @@ def command(control: str | None, interval: float, once: bool, as_json: bool) -> 
 def _live(ask: Callable[[], Samples], interval: float, now: Samples, then: float, rows: list[Row]) -> None:
     from rich.live import Live
 
-    with Live(_table(rows, now), console=console(), auto_refresh=False, screen=True) as live:
+    with suppress(KeyboardInterrupt), Live(_table(rows, now), console=console(), screen=True) as live:
         while True:
             time.sleep(interval)
             before, at = now, then
-            now, then = ask(), time.monotonic()
-            live.update(_table(_rows(before, now, then - at), now), refresh=True)
+            try:
+                now, then = ask(), time.monotonic()
+            except KadrError as error:  # it may be started again
+                live.update(printable(str(error)))
+                continue
+            live.update(_table(_rows(before, now, then - at), now))
 
 
 def _source(control: str | None) -> Callable[[], Samples]:
@@ -196,7 +201,7 @@ def _table(rows: list[Row], samples: Samples) -> Table:
     shown = [row for row in rows if not row.idle]
     idle = len(rows) - len(shown)
     runs = _open_runs(samples)
-    caption = [number(runs, "open run")] if runs is not None else []
+    caption = [f"{number(runs, 'open run')} when last counted"] if runs is not None else []
     caption += [f"{number(idle, 'function')} idle"] if idle else []
     table = Table(
         box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False, caption=", ".join(caption)
@@ -220,7 +225,7 @@ def _table(rows: list[Row], samples: Samples) -> Table:
     for row in shown:
         waiting = row.ready + row.due + row.lag
         counts = (row.depth, waiting, row.delayed, row.parked, row.in_flight, _replicas(row))
-        last = (f"{row.done_per_s:g}", f"{row.retries_per_s:g}", f"{row.oldest_s:.0f} s", row.dead or "")
+        last = (f"{row.done_per_s:g}", f"{row.retries_per_s:g}", f"{row.oldest_s:.0f} s" if row.oldest_s else "", row.dead or "")
         name = f"{row.function} (paused)" if row.paused else row.function
         table.add_row(name, *map(str, (*counts, *last)))
     return table

@@ -8,16 +8,19 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from cli import running
 from cli.servers.process import LOOPBACK, Process, ServerFailed, answers, free_port
 from kadr.settings import Settings
+
+if TYPE_CHECKING:
+    from cli.servers.s3 import S3Server
 
 DRAIN_S = 45.0
 WATCH_S = 1.0
@@ -37,7 +40,8 @@ def command(port: int, host: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     with ExitStack() as stack:
-        environment = _servers(stack, settings, folder, port)
+        servers = dict[str, Runs]()
+        environment = _servers(stack, settings, folder, port, servers)
         os.environ.update(environment)
         _prepare()
         egress = _egress(stack, settings, folder)
@@ -51,12 +55,23 @@ def command(port: int, host: str) -> None:
         running.write(settings.home, f"http://{reached}:{port}", control_url)
         stack.callback(running.remove, settings.home)
         _tell(host, port, environment, folder, control_url)
-        _watch(ended, (web, control, *egress))
+        others = {process.name: process for process in (web, control, *egress)}
+        _watch(ended, {**servers, **others})
         click.echo("stopping: what is being computed may end, the rest waits for the next start", err=True)
 
 
-def _servers(stack: ExitStack, settings: Settings, folder: Path, port: int) -> dict[str, str]:
-    """Start what is not named; the settings by which all processes find each other."""
+class Runs(Protocol):
+    """What is started again when it ends by itself."""
+
+    @property
+    def alive(self) -> bool: ...
+    def start(self) -> object: ...
+
+
+def _servers(
+    stack: ExitStack, settings: Settings, folder: Path, port: int, started: dict[str, Runs]
+) -> dict[str, str]:
+    """Start what is not named, and put it into ``started``; the settings by which all processes find each other."""
     kept = _kept(folder / "settings.json")
     found: dict[str, str] = {
         "KADR_API_KEY": settings.api_key.get_secret_value() if settings.api_key else kept("api_key"),
@@ -67,32 +82,32 @@ def _servers(stack: ExitStack, settings: Settings, folder: Path, port: int) -> d
     if settings.redis_url is None:
         from cli.servers.valkey import Valkey
 
-        valkey = stack.enter_context(Valkey(folder / "valkey"))
+        started["Valkey"] = valkey = stack.enter_context(Valkey(folder / "valkey"))
         found["KADR_REDIS_URL"] = valkey.url
     if settings.s3_endpoint is None:
-        found |= _object_store(
-            stack, folder, f"http://{LOOPBACK}:{port}/notifications", found["KADR_NOTIFY_TOKEN"]
-        )
+        url = f"http://{LOOPBACK}:{port}/notifications"
+        server = started["object store"] = _object_store(stack, folder, url, found["KADR_NOTIFY_TOKEN"])
+        found |= {
+            "KADR_S3_ENDPOINT": f"http://{server.endpoint}",
+            "KADR_S3_ACCESS_KEY": server.access_key,
+            "KADR_S3_SECRET_KEY": server.secret_key,
+        }
     if settings.database_url is None:
         from cli.servers.postgres import Postgres
 
-        database = stack.enter_context(Postgres(folder / "postgres"))
+        started["PostgreSQL"] = database = stack.enter_context(Postgres(folder / "postgres"))
         found["KADR_DATABASE_URL"] = database.url
     return found
 
 
-def _object_store(stack: ExitStack, folder: Path, url: str, token: str) -> dict[str, str]:
+def _object_store(stack: ExitStack, folder: Path, url: str, token: str) -> S3Server:
     from cli.servers.objects import object_store
     from cli.servers.s3 import Webhook
 
     port = _kept(folder / "settings.json")("s3_port", lambda: str(free_port()))
     server = object_store(folder / "objects", Webhook(url, token), int(port)).start()
     stack.callback(server.stop)
-    return {
-        "KADR_S3_ENDPOINT": f"http://{server.endpoint}",
-        "KADR_S3_ACCESS_KEY": server.access_key,
-        "KADR_S3_SECRET_KEY": server.secret_key,
-    }
+    return server
 
 
 def _kept(path: Path) -> Callable[..., str]:
@@ -149,7 +164,9 @@ def _egress(stack: ExitStack, settings: Settings, folder: Path) -> list[Process]
     port = free_port()
     command = [sys.executable, "-m", "cli.egress", str(port)]
     os.environ["KADR_EGRESS_PROXY"] = f"http://{LOOPBACK}:{port}"
-    return [stack.enter_context(Process("egress", command, folder / "logs/egress.log", lambda: answers(port)))]
+    return [
+        stack.enter_context(Process("egress", command, folder / "logs/egress.log", lambda: answers(port)))
+    ]
 
 
 def _control(folder: Path, settings: Settings) -> tuple[Process, int]:
@@ -180,15 +197,13 @@ def _tell(host: str, port: int, environment: dict[str, str], folder: Path, contr
     click.echo("\n".join(said))
 
 
-def _watch(ended: threading.Event, processes: tuple[Process, ...]) -> None:
+def _watch(ended: threading.Event, running: Mapping[str, Runs]) -> None:
     """Start again what ended by itself, until told to stop."""
     while not ended.wait(WATCH_S):
-        for process in processes:
-            if not process.alive:
-                click.echo(
-                    f"{process.name} ended by itself and is started again: {process.tail()[-300:]}", err=True
-                )
+        for name, one in running.items():
+            if not one.alive:
+                click.echo(f"{name} ended by itself and is started again", err=True)
                 try:
-                    process.start()
+                    one.start()
                 except ServerFailed as error:
                     click.echo(str(error), err=True)

@@ -33,6 +33,10 @@ class MinIO:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.alive
+
     def start(self) -> Self:
         """Raises ServerFailed."""
         program = minio_program()

@@ -40,6 +40,9 @@ class S3Server(Protocol):
         """Host and port."""
         ...
 
+    @property
+    def alive(self) -> bool: ...
+
     def start(self) -> Self:
         """Raises ServerFailed."""
         ...

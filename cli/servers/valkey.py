@@ -57,6 +57,10 @@ class Valkey:
         secret = f":{quote(self._password, safe='')}@" if self._password else ""
         return f"redis://{secret}{LOOPBACK}:{self.port}/0"
 
+    @property
+    def alive(self) -> bool:
+        return self.process.alive
+
     def start(self) -> Self:
         """Start it and wait until it has read its file."""
         self.folder.mkdir(parents=True, exist_ok=True)
