@@ -38,6 +38,8 @@ from tests.unit.events.egress.sites import Site, site
 
 __all__ = ["started"]
 
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # yt-dlp's sockets
+
 OWNER = "anna"
 VIDEO = b"not looked into" * 1000
 ID = hashlib.sha256(VIDEO).hexdigest()

@@ -18,6 +18,9 @@ from events.egress.urls import canonical
 from kadr.contracts.errors import VideoUnavailable
 from tests.unit.events.egress.sites import Site, certificate, site
 
+# yt-dlp, and urllib3 of a connection that broke, leave sockets to the collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 VIDEO = b"not looked into" * 1000
 
 
