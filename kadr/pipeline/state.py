@@ -204,6 +204,10 @@ class _Walk:
             self._settle_merge(node, maker, digest, spans)
 
     def _settle(self, node: Node, task: Task) -> None:
+        if (source := self.tasks[ACQUIRE]).state is TaskState.FAILED:
+            # Also what can do without all that it reads: without a video there is nothing to tell.
+            reason = f"needs {ACQUIRE}, which {_why(source)}"
+            return self._keep(replace(task, state=TaskState.BLOCKED, reason=reason))
         inputs: list[Input] = []
         waiting = ""
         for edge in node.edges:
