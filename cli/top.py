@@ -225,7 +225,12 @@ def _table(rows: list[Row], samples: Samples) -> Table:
     for row in shown:
         waiting = row.ready + row.due + row.lag
         counts = (row.depth, waiting, row.delayed, row.parked, row.in_flight, _replicas(row))
-        last = (f"{row.done_per_s:g}", f"{row.retries_per_s:g}", f"{row.oldest_s:.0f} s" if row.oldest_s else "", row.dead or "")
+        last = (
+            f"{row.done_per_s:g}",
+            f"{row.retries_per_s:g}",
+            f"{row.oldest_s:.0f} s" if row.oldest_s else "",
+            row.dead or "",
+        )
         name = f"{row.function} (paused)" if row.paused else row.function
         table.add_row(name, *map(str, (*counts, *last)))
     return table

@@ -74,8 +74,9 @@ Closed = Callable[[Request, Manifest], None]
 class _View:
     run: LocalRun
     sourced: bool = False
-    rendered: bool = False
-    closed: bool = False
+    rendered: int = 0
+    closed: int = 0
+    """The epoch whose end was acted on: a run that is tried again ends again."""
     anew: bool = False
     place: int = 0
     """How much of what routers told each other was heard."""
@@ -127,7 +128,7 @@ class Router:
             return None
         with view.lock:
             if anew:
-                view.run.distrusted, view.closed, view.rendered = True, False, False
+                view.run.distrusted, view.closed, view.rendered = True, 0, 0
                 view.run.flying.clear()
                 view.anew = True
             self._learn(view, names)
@@ -286,17 +287,17 @@ class Router:
 
     def _finish(self, view: _View, state: RunState) -> None:
         run = view.run
-        if run.manifest is None:
+        if run.manifest is None or state.closed is None or run.manifest.digest != state.closed.manifest:
             run.manifest = manifest_of(self.store, run.request, state)
-        if not view.closed:
-            view.closed = True
+        if view.closed != state.epoch:
+            view.closed = state.epoch
             if state.cancelled:
                 self.queue.cancel((ACQUIRE, *self.catalogue.components), run.request.run_id, state.epoch)
             self.on_closed(run.request, run.manifest)
         renderers = sorted(n for n, e in self.catalogue.components.items() if e.scope == "run")
-        if view.rendered or not renderers or state.video_id is None:
+        if view.rendered == state.epoch or not renderers or state.video_id is None:
             return
-        view.rendered = True
+        view.rendered = state.epoch
         request, digest = run.request, run.manifest.digest
         if self.store.exists(layout.report_file(request.owner, request.run_id, digest, "report.html")):
             return

@@ -66,6 +66,9 @@ def test_of_a_run_that_has_ended_what_failed_is_tried_again_once(chain: Chain) -
     assert set(others) == {Replayed.ALREADY}
     state = chain.until(asked, lambda state: state.closed is not None and state.epoch == 2)
     assert state.status is RunStatus.COMPLETE
+    assert state.closed is not None
+    report = layout.report_file(OWNER, asked.run_id, state.closed.manifest, "report.html")
+    chain.until(asked, lambda _: chain.house.store.exists(report))  # this end has a report of its own
     assert not [letter for name in ("pcm", "decode") for letter in DeadLetters(chain.server).list(name)]
 
 
