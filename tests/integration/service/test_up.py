@@ -144,6 +144,8 @@ def test_a_source_that_cannot_be_is_refused(up: Up, source: Any, word: str) -> N
     [
         {"type": "s3", "bucket": "kadr", "key": "videos/other/x/source"},
         {"type": "upload", "key": "inbox/main/.uploads/none/gone.mp4"},
+        {"type": "https", "url": "https://169.254.169.254/latest/meta-data/"},
+        {"type": "youtube_url", "url": "https://localhost/watch?v=1"},
     ],
 )
 def test_what_cannot_be_fetched_fails_the_run_with_the_reason(up: Up, source: dict[str, str]) -> None:
@@ -154,6 +156,7 @@ def test_what_cannot_be_fetched_fails_the_run_with_the_reason(up: Up, source: di
         assert time.monotonic() < deadline, found
         time.sleep(0.2)
     assert found["error"]["message"]
+    assert "url" not in source or "denied by the egress filter" in found["error"]["message"]
 
 
 def test_it_starts_again_with_everything_still_there(up: Up, first: str) -> None:
