@@ -1,8 +1,8 @@
 """`make chaos`: kill whatever runs while runs are under way, and look whether anything was lost.
 
-A service is started as people start it; videos come in, a few at a time; meanwhile random processes of it are killed with -9 (functions,
-their workers, control, API, Valkey, the object store, PostgreSQL), and now and then the queue is emptied. In the end every run must have
-ended complete with the digests of an undisturbed one.
+A service is started as people start it; videos come in, a few at a time; meanwhile random processes of it are killed with -9
+(functions, their workers, control, API, Valkey, the object store, PostgreSQL), and now and then the queue is emptied. In the end
+every run must have ended complete with the digests of an undisturbed one.
 """
 
 from __future__ import annotations
