@@ -27,8 +27,10 @@ from cli.sources import Video, path_of, shown
 from cli.tables import print_table
 from cli.text import about, number, printable
 from kadr.contracts.errors import KadrError, VideoChanged, VideoUnreadable
+from kadr.contracts.manifest import Manifest
 from kadr.contracts.run import Request
 from kadr.pipeline.admission import load_objects
+from kadr.pipeline.localrun import LocalRun
 from kadr.pipeline.profiles import config_hash
 from kadr.pipeline.state import evaluate
 
@@ -188,7 +190,7 @@ def _say_plan(found: Sequence[Candidate], as_json: bool) -> None:
         counts = [verdicts.count(v) or "" for v in ("hit", "miss", "depends")]
         cost = "–".join(f"{s:g}" for s in dict.fromkeys(c.plan["seconds"])) if c.plan else ""
         rows.append((c.video.title, c.before.profile_name, c.plan.get("answer", _why_not(c)), *counts, cost))
-    right = ("hit", "miss", "depends", "seconds")
+    right = ("hit", "miss", "depends", "seconds")  # components
     print_table(("video", "was", "answer", *right), rows, right=right)
     for c in found:
         if c.error is not None:
@@ -224,11 +226,14 @@ def _say_outcome(
         said = {"event": "summary", "videos": rows, "seconds": round(seconds, 2)}
         print(json.dumps(said, ensure_ascii=False), flush=True)
         return
-    heads = ("video", "status", "computed", "before", "now", "shown in")
-    short = [{**r, "before": r["before"][:8], "now": (r["now"] or "")[:8]} for r in rows]
+    keys = ("video", "status", "computed", "before", "now", "shown_in")
+    short = [
+        {**r, "before": r["before"][:8], "now": (r["now"] or "")[:8], "shown_in": _near(r)} for r in rows
+    ]
     print_table(
-        heads, [[r[h] for h in ("video", "status", "computed", "before", "now", "shown_in")] for r in short]
+        ("video", "status", "computed", "before", "now", "shown in"), [[r[k] for k in keys] for r in short]
     )
+    print("computed: components that made something anew, as the plan counts its misses.")
     for row in rows:
         if row["error"]:
             print(printable(f"{row['video']}: {row['error']}"))
@@ -244,8 +249,22 @@ def _outcome(candidate: Candidate, job: Job, switch: bool) -> dict[str, Any]:
         "video": job.video.title,
         "status": manifest.status.value if manifest and not job.error else "failed",
         "error": str(job.error) if job.error else "",
-        "computed": job.run.computed if job.run is not None else 0,
+        "computed": _computed(job.run, manifest),
+        "tasks": job.run.computed if job.run is not None else 0,
         "before": candidate.before.run_id,
         "now": manifest.request.run_id if manifest else None,
         "shown_in": str(job.out) if job.out is not None and os.path.isdir(job.out) else "",
     }
+
+
+def _computed(run: LocalRun | None, manifest: Manifest | None) -> int:
+    """Components that made something in this call; those of a run that was finished before made nothing in it."""
+    if run is None or manifest is None or not run.computed:
+        return 0
+    return sum(component.computed > 0 for component in manifest.components.values())
+
+
+def _near(row: Mapping[str, Any]) -> str:
+    """The folder as it is named from here, where that is shorter."""
+    shown_in = str(row["shown_in"])
+    return min(shown_in, os.path.relpath(shown_in), key=len) if shown_in else ""
