@@ -83,16 +83,18 @@ class Acquire:
             return problem_of(error)
         except (ObjectMissing, InvalidObject) as error:
             return problem(422, error.code, str(error), False)
+        failed: dict[str, str] = {}
         try:
             name = self.acquire(asked, epoch)
         except (VideoUnavailable, VideoUnreadable, VideoChanged, ObjectMissing) as error:
             done = Finished(ticket=0, code=error.code, message=str(error))
             below, _ = give_up(self.store, owner, run_id, epoch, ACQUIRE, NO_KEY, done, 1)
             name = layout.state_prefix(owner, run_id) + below
+            failed = {"failed": error.code, "message": str(error)}
         except KadrError as error:
             return problem_of(error)
         self.announce(name)
-        return Response(json.dumps({"record": name}), 200, content_type="application/json")
+        return Response(json.dumps({"record": name, **failed}), 200, content_type="application/json")
 
     def acquire(self, request: Request, epoch: int) -> str:
         """The name of the record.

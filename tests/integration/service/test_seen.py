@@ -251,6 +251,12 @@ def _dead_letter(up: Up, run_id: str) -> dict[str, Any]:
     raise AssertionError(up.logs())
 
 
+def _failed(up: Up, run_id: str) -> list[dict[str, Any]]:
+    """What functions say of the run's tasks that failed."""
+    mine = [line for line in lines(up) if line.get("run_id") == run_id and line["process"] == "function"]
+    return [line for line in mine if line.get("outcome") == "failed"]
+
+
 def _until(up: Up, run_id: str, *states: str) -> str:
     deadline = time.monotonic() + END_S
     while (status := up.ask("GET", f"/v1/runs/{run_id}")[1]["status"]) not in states:
@@ -264,6 +270,10 @@ def test_a_dead_letter_of_a_closed_run_is_replayed_by_trying_the_run_again(up: U
     asked = {"video_source": {"type": "upload", "key": key}, "name": "late.mp4"}
     run_id = up.ask("POST", "/v1/runs", asked)[1]["run_id"]
     assert _until(up, run_id, "failed") == "failed"
+    deadline = time.monotonic() + END_S
+    while not any("late.mp4" in line["message"] for line in _failed(up, run_id)):
+        assert time.monotonic() < deadline, _failed(up, run_id)
+        time.sleep(0.1)
 
     letter = _dead_letter(up, run_id)
     assert (letter["run_id"], letter["code"], letter["attempts"]) == (run_id, "InvalidTask", 1)
