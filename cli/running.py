@@ -86,7 +86,7 @@ def service() -> Service:
         return Service(settings.model_copy(update=_settings(found["settings"])))
     if settings.redis_url is None:
         raise ServiceUnset(
-            f"no service runs here (there is no {place(settings.home)}) and KADR_REDIS_URL is not set: start one by "
-            "`kadr up`, or name its servers (docs/settings.md)"
+            f"no service runs here (of KADR_HOME {settings.home}) and KADR_REDIS_URL is not set: start one by `kadr up`, "
+            "or name its servers (docs/settings.md)"
         )
     return Service(settings)
