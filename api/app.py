@@ -6,9 +6,10 @@ import hmac
 import json
 import mimetypes
 import re
+import threading
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -17,11 +18,14 @@ from kadr.contracts.errors import InvalidObject, KadrError, ObjectMissing
 from kadr.contracts.run import Cancelled, Request, RunStatus
 from kadr.pipeline.admission import load_objects, read_request, reopen
 from kadr.pipeline.closing import compile_manifest
+from kadr.pipeline.epochs import Stored
 from kadr.pipeline.state import RunState, evaluate
 from kadr.storage import layout
 from kadr.storage.bucket import Bucket
 from kadr.storage.store import ObjectStore
 
+REMEMBERED = 200
+"""Runs whose objects are kept at hand."""
 EXPIRES_S = 3600
 PART_BYTES = 64 << 20
 MAX_PARTS = 10_000
@@ -67,6 +71,8 @@ class Api:
     announce: Callable[[str], None]
     key: str
     owner: str
+    _seen: dict[str, Mapping[str, Stored]] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def blueprint(self) -> Blueprint:
         made = Blueprint("api", __name__, url_prefix="/v1")
@@ -161,7 +167,18 @@ class Api:
             asked = read_request(self.store, self.owner, run_id)
         except ObjectMissing as error:
             raise NotFound(f"there is no run {run_id}") from error
-        return asked, evaluate(asked, load_objects(self.store, asked))
+        return asked, evaluate(asked, self._objects(asked))
+
+    def _objects(self, asked: Request) -> Mapping[str, Stored]:
+        """The run's objects. They do not change: who asks every second how far a run is has each read once."""
+        with self._lock:
+            known = self._seen.pop(asked.run_id, {})
+        found = load_objects(self.store, asked, known)
+        with self._lock:
+            self._seen[asked.run_id] = found
+            while len(self._seen) > REMEMBERED:
+                self._seen.pop(next(iter(self._seen)))
+        return found
 
     def run(self, run_id: str) -> Response:
         """How far a run is, by stage and component."""

@@ -12,6 +12,7 @@ from events.messages import about
 from events.queue.errors import QueueUnavailable
 from events.router import Router
 from kadr.contracts.errors import KadrError
+from kadr.contracts.run import ACQUIRE
 from kadr.storage import layout
 from kadr.storage.store import ObjectStore
 from kadr.telemetry.metrics import ControlMetrics
@@ -77,10 +78,12 @@ class Reconciler:
             yield (*at, names)
 
     def _unrendered(self, owner: str, run_id: str, names: list[str]) -> bool:
+        """Whether the last end of the run has no report yet; a run that never had a video gets none."""
         digest = _last_done(names)
-        return digest is not None and not self.store.exists(
-            layout.report_file(owner, run_id, digest, "report.html")
-        )
+        seen = any(n.partition("/")[2].startswith(f"{ACQUIRE}.") and n.endswith(".ok.json") for n in names)
+        if digest is None or not seen:
+            return False
+        return not self.store.exists(layout.report_file(owner, run_id, digest, "report.html"))
 
 
 def _marks(names: list[str]) -> list[layout.MarkName]:

@@ -11,6 +11,8 @@ from hypothesis import settings
 settings.register_profile("kadr", deadline=None)  # how long an example takes says how busy the machine is
 settings.load_profile("kadr")
 
+SHARED = {"shared_kadr": "shared home", "up": "service"}
+"""Fixtures of a whole session that are dear to make, and what the tests that use them are called together."""
 TOLD = "told"
 Tell = Callable[[str], None]
 
@@ -20,7 +22,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of one file go to one process of ``pytest -n``, and so do all that share a home: what they share is made once."""
     for item in items:
         names = getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("shared home" if "shared_kadr" in names else str(item.path)))
+        shared = next((group for fixture, group in SHARED.items() if fixture in names), str(item.path))
+        item.add_marker(pytest.mark.xdist_group(shared))
 
 
 @pytest.fixture
