@@ -15,7 +15,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from cli.compose import cores
-from cli.servers.process import LOOPBACK, Process, answers, free_port
+from cli.servers.process import LOOPBACK, Process, answers, free_port, gunicorn
 from cli.service import CLOSING, Service
 from events.control import Control, Lane, MachineGate
 from events.gauges import QueueGauges
@@ -51,20 +51,7 @@ class LocalReplica:
 
     def __init__(self, function: str, logs: Path) -> None:
         self.port = free_port()
-        command = [
-            sys.executable,
-            "-m",
-            "gunicorn",
-            "--worker-class",
-            "gthread",
-            "--workers",
-            "1",
-            "--threads",
-            "4",
-        ]
-        command += ["--bind", f"{LOOPBACK}:{self.port}", "--timeout", "0", "--graceful-timeout", str(STOP_S)]
-        command += ["--no-control-socket", "--log-level", "warning"]
-        command += ["--logger-class", "cli.servers.gunicorn_logs.JsonLogger", "cli.function:app"]
+        command = gunicorn("cli.function:app", f"{LOOPBACK}:{self.port}", 4, 0, STOP_S)
         environment = {"KADR_FUNCTION": function}
         self._process = Process(
             function, command, logs / f"{function}.log", lambda: answers(self.port), environment

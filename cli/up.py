@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from cli import running
-from cli.servers.process import LOOPBACK, Process, ServerFailed, answers, free_port
+from cli.servers.process import LOOPBACK, Process, ServerFailed, answers, free_port, gunicorn
 from kadr.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 DRAIN_S = 45.0
 WATCH_S = 1.0
+WEB_TIMEOUT_S, WEB_GRACEFUL_S = 30, 10
 
 
 @click.command("up")
@@ -140,20 +141,7 @@ def _prepare() -> None:
 
 
 def _web(folder: Path, host: str, port: int) -> Process:
-    command = [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "--worker-class",
-        "gthread",
-        "--workers",
-        "1",
-        "--threads",
-        "16",
-    ]
-    command += ["--bind", f"{host}:{port}", "--graceful-timeout", "10", "--no-control-socket"]
-    command += ["--log-level", "warning"]
-    command += ["--logger-class", "cli.servers.gunicorn_logs.JsonLogger", "cli.web:app"]
+    command = gunicorn("cli.web:app", f"{host}:{port}", 16, WEB_TIMEOUT_S, WEB_GRACEFUL_S)
     return Process("API", command, folder / "logs/web.log", lambda: answers(port))
 
 

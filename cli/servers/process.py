@@ -162,3 +162,22 @@ def beside_python(name: str) -> Path | None:
     """A program that came with a Python package, if it is installed in this environment."""
     path = Path(sys.executable).parent / name
     return path if path.is_file() else None
+
+
+def gunicorn(app: str, bind: str, threads: int, timeout_s: int, graceful_s: int) -> list[str]:
+    """The command that serves the WSGI application ``app`` at ``bind`` with one worker of ``threads`` threads, logging JSON.
+
+    ``timeout_s``: how long the worker may be silent (0: for ever); ``graceful_s``: how long requests may end after SIGTERM.
+    """
+    options = {
+        "worker-class": "gthread",
+        "workers": 1,
+        "threads": threads,
+        "bind": bind,
+        "timeout": timeout_s,
+        "graceful-timeout": graceful_s,
+        "log-level": "warning",
+        "logger-class": "cli.servers.gunicorn_logs.JsonLogger",
+    }
+    said = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    return [sys.executable, "-m", "gunicorn", *said, "--no-control-socket", app]
