@@ -21,12 +21,11 @@ from functions.report.component import ReportParams, report
 from functions.report.insights import Insights, schema_bytes
 from functions.report.page_data import thinned
 from functions.report.sources import Sources
-from functions.report.vtt import captions_vtt, cues_of
 from functions.report.words import clock, span_length
 from kadr.contracts.artifact import Artifact, ArtifactSpec
 from kadr.contracts.component import REGISTRY
 from kadr.craft.captions import COLUMNS, width
-from tests.unit.functions.report_artifacts import captions, f32, i64, probe, shots, speech
+from tests.unit.functions.report_artifacts import f32, i64, probe, shots, speech
 from tests.unit.functions.report_fixture import (
     HOSTILE,
     STAGES,
@@ -407,31 +406,6 @@ def test_captions_are_webvtt_of_two_short_lines(name: str) -> None:
         assert all(width(line) <= COLUMNS for line in lines), lines
         assert last <= cue.start < cue.end
         last = cue.end
-
-
-def test_captions_say_every_word_and_who_says_it() -> None:
-    run = complete()
-    cues = vtt_of(run).captions
-    said = " ".join(cue.text.replace("\n", " ") for cue in cues)
-    assert said == " ".join(run.artifacts["speech"].payload["segments"])
-    assert cues[0].voice == "S1"
-    assert cues[0].start == "00:00:01.200"
-
-
-def test_captions_escape_what_looks_like_markup() -> None:
-    text = report(hostile(), ReportParams())["captions.vtt"].decode()
-    bodies = [b.split("\n", 1)[1] for b in text.split("\n\n")[2:]]
-    for body in bodies:
-        assert re.fullmatch(r"(<v [^<>\n]*>)?[^<>]*", body.rstrip("\n")), body
-    assert "a --&gt; b" in text
-
-
-def test_the_files_own_captions_serve_where_nothing_was_heard() -> None:
-    run = silent()
-    run.artifacts["captions"] = captions([(500, 2500, "First line\nsecond line"), (3000, 3000, "no time")])
-    found = build(Sources(run))
-    text = captions_vtt(cues_of(found.transcript, found.captions), None)
-    assert [c.text for c in webvtt.from_buffer(io.StringIO(text)).captions] == ["First line\nsecond line"]
 
 
 def test_texts_cannot_leave_the_pages_data_block() -> None:
