@@ -1,7 +1,8 @@
 """The pump: takes entries from a function's stream, posts them to its replicas over HTTP, and acts on what they answer.
 
 It keeps in flight what the replicas have room for, no more, and beats for what is in flight. It never computes and may be killed:
-its entries go to another one when their lease runs out.
+its entries go to another one when their lease runs out. Where its component says so, several entries go out in one request; each
+is answered, acknowledged, tried again and lost by itself.
 """
 
 from __future__ import annotations
@@ -14,20 +15,19 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import urllib3
-
-from events import binding
-from events.messages import RENDER, about, event_id
+from events.messages import RENDER, about
 from events.outcomes import BAD, outcome
+from events.posting import Answer, Delivery, Post
 from events.queue.consumer import Consumer
 from events.queue.delays import delay_ms
 from events.queue.errors import QueueUnavailable
 from events.queue.messages import Entry, Failure, Message
 from events.queue.queue import Queue
-from kadr.contracts.errors import StoreFailure
+from kadr.contracts.errors import NoSpaceLeft, StoreFailure
 from kadr.pipeline.failing import give_up
 from kadr.pipeline.messages import Finished
 from kadr.storage import layout
@@ -39,11 +39,16 @@ _log = logging.getLogger("kadr.pump")
 ATTEMPTS = 5
 NEVER = (400, 413, 415, 422)
 FORBIDDEN = (401, 403)
+DROPPED = 410
 BLOCK_MS = 500
 PAUSE_S = 0.05
 AWAY_S = 1.0
 AGAIN_MS = 500
 """When what was no attempt is tried again."""
+OUTAGE = frozenset({StoreFailure.__name__, NoSpaceLeft.__name__})
+"""What says nothing of the task: the store was away or full. It counts as no attempt for the first day."""
+OUTAGE_PAUSES = 2
+OUTAGE_MS = 86_400_000
 
 
 class Replicas(Protocol):
@@ -92,17 +97,23 @@ class Pump:
     told: Told
     concurrency: int = 1
     most: int = 4
+    """Requests at once."""
     timeout_s: float = 3700.0
+    """For each task."""
+    batch: int = 1
+    """Most tasks in one request."""
+    window_ms: int = 0
+    """How long a request waits for more tasks."""
     attempts: int = ATTEMPTS
     """After so many a task is given up."""
     gate: Gate = field(default_factory=Open)
     metrics: ControlMetrics = field(default_factory=ControlMetrics)
 
     def __post_init__(self) -> None:
-        self.flying: dict[str, tuple[Entry, str]] = {}
+        self.flying: dict[str, tuple[Entry, Delivery]] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._http = urllib3.PoolManager(maxsize=self.most, retries=False)
+        self._post = Post(self.most, self.timeout_s)
         self._pool = ThreadPoolExecutor(self.most, f"pump {self.consumer.function}")
         self._thread = threading.Thread(target=self._loop, name=f"pump {self.consumer.function}", daemon=True)
 
@@ -140,70 +151,80 @@ class Pump:
 
     def _beat(self) -> None:
         with self._lock:
-            entries = [entry for entry, _ in self.flying.values()]
-        if entries:
-            beat = self.consumer.heartbeat(entries)
-            for entry in (*beat.refused, *beat.cancelled):
-                _log.warning("%s is not ours any more", entry.message.task, extra=self._about(entry.message))
+            flying = dict(self.flying)
+        if not flying:
+            return
+        beat = self.consumer.heartbeat([entry for entry, _ in flying.values()])
+        stale: dict[str, list[Entry]] = {}
+        for entry in (*beat.refused, *beat.cancelled):
+            _log.warning("%s is not ours any more", entry.message.task, extra=self._about(entry.message))
+            stale.setdefault(flying[entry.stream_id][1].name, []).append(entry)
+        for delivery in {d.name: d for _, d in flying.values()}.values():
+            if delivery.name in stale and len(delivery.entries) > 1:
+                self._post.drop(delivery, stale[delivery.name])
 
     def _fill(self) -> None:
         free = self._free()
         if not free:
             self._stopping.wait(PAUSE_S)
             return
-        for entry in self.consumer.take(1, BLOCK_MS):
-            address = free[0]
+        if entries := self._gather():
+            delivery = Delivery(free[0], tuple(entries))
             with self._lock:
-                self.flying[entry.stream_id] = (entry, address)
-            self._pool.submit(self._deliver, entry, address)
+                self.flying |= {entry.stream_id: (entry, delivery) for entry in entries}
+            self._pool.submit(self._deliver, delivery)
+
+    def _gather(self) -> list[Entry]:
+        """What goes out in one request: what there is, and what comes within the window."""
+        entries = self.consumer.take(self.batch, BLOCK_MS)
+        until = time.monotonic() + self.window_ms / 1000
+        with suppress(QueueUnavailable):  # what was taken goes out
+            while entries and len(entries) < self.batch and not self._stopping.is_set():
+                if (left_ms := int((until - time.monotonic()) * 1000)) <= 0:
+                    break
+                entries += self.consumer.take(self.batch - len(entries), left_ms)
+        return entries
 
     def _free(self) -> list[str]:
         """Replicas that have room, the idlest first."""
         with self._lock:
-            busy = Counter(address for _, address in self.flying.values())
-            full = len(self.flying) >= self.most
+            deliveries = {delivery.name: delivery for _, delivery in self.flying.values()}
+        busy = Counter(delivery.address for delivery in deliveries.values())
         free = [a for a in self.replicas.addresses() if busy[a] < self.concurrency]
-        return [] if full else sorted(free, key=lambda a: busy[a])
+        return [] if len(deliveries) >= self.most else sorted(free, key=lambda a: busy[a])
 
-    def _deliver(self, entry: Entry, address: str) -> None:
+    def _deliver(self, delivery: Delivery) -> None:
         """Only what was taken waits at the gate: an idle function holds no place there."""
         while not self.gate.enter(self.consumer.function):
             time.sleep(PAUSE_S)
         try:
             began = time.monotonic()
-            answer = self._post(entry.message, address)
-            self._say(entry.message, self._act(entry, answer), answer, time.monotonic() - began)
+            for entry, answer in self._post.deliver(delivery):
+                self._ended(entry, answer, time.monotonic() - began)
+                began = time.monotonic()
+        except Exception:
+            tasks = ", ".join(entry.message.task for entry in delivery.entries)
+            _log.exception("%s: not delivered", tasks, extra={"function": self.consumer.function})
+        finally:
+            self.gate.leave(self.consumer.function)
+            self._forget(delivery.entries)
+
+    def _forget(self, entries: Sequence[Entry]) -> None:
+        with self._lock:
+            for entry in entries:
+                self.flying.pop(entry.stream_id, None)
+
+    def _ended(self, entry: Entry, answer: Answer, seconds: float) -> None:
+        """What goes wrong with one task of a batch is no matter of the others."""
+        try:
+            self._say(entry.message, self._act(entry, answer), answer, seconds)
         except QueueUnavailable as error:
             # The lease ends, and somebody takes it over.
             _log.warning("%s: %s", entry.message.task, error, extra=self._about(entry.message))
         except Exception:
-            _log.exception("%s was not delivered", entry.message.task, extra=self._about(entry.message))
+            _log.exception("%s was not answered for", entry.message.task, extra=self._about(entry.message))
         finally:
-            self.gate.leave(self.consumer.function)
-            with self._lock:
-                self.flying.pop(entry.stream_id, None)
-
-    def _post(self, message: Message, address: str) -> Answer:
-        body = json.loads(message.body)
-        event = binding.Event(
-            id=event_id(body, message.task, message.key, message.epoch),
-            source="/kadr/pump",
-            type=binding.TASK_READY,
-            data=body,
-            subject=f"{message.owner}/{message.run_id}/{message.task}",
-            time_ms=time.time_ns() // 1_000_000,
-            traceparent=message.trace,
-        )
-        headers, data = binding.to_http(event)
-        try:
-            timeout = urllib3.Timeout(connect=5.0, read=self.timeout_s)
-            answer = self._http.request("POST", address, body=data, headers=headers, timeout=timeout)
-        except urllib3.exceptions.NewConnectionError as error:
-            return Answer(503, {"detail": f"no replica at {address}: {error}", "attempt": False})
-        except urllib3.exceptions.HTTPError as error:
-            said = f"the replica went away while {message.task} ran: {type(error).__name__}"
-            return Answer(503, {"title": "ReplicaGone", "detail": said, "retryable": True})
-        return Answer.of(answer.status, dict(answer.headers), answer.data)
+            self._forget([entry])
 
     def _about(self, message: Message) -> dict[str, Any]:
         found = about(message.run_id, message.owner, message.task, message.trace)
@@ -222,6 +243,8 @@ class Pump:
             if name := answer.said.get("record"):
                 self.told.wrote(str(name))
             self.consumer.finish([entry])
+        elif answer.status == DROPPED:
+            self.consumer.finish([entry])  # refused where it is another's now
         elif answer.status == 409:
             self.consumer.finish([entry])
             self.told.lost(json.loads(entry.message.body).get("task") or {})
@@ -232,6 +255,10 @@ class Pump:
             self._give_up(entry, answer)
         elif answer.said.get("attempt") is False:
             self._wait(entry, answer)
+        elif answer.code in OUTAGE and time.time_ns() // 1_000_000 - entry.at_ms < OUTAGE_MS:
+            wait_ms = delay_ms(OUTAGE_PAUSES, answer.retry_after_ms, random.random)
+            self.consumer.retry_later(entry, wait_ms, counted=False)
+            return "retried"
         elif entry.message.attempt + 1 >= self.attempts:
             self._give_up(entry, answer)
             return "given_up"
@@ -259,31 +286,3 @@ class Pump:
                 return
             self.told.wrote(layout.state_prefix(m.owner, m.run_id) + name)
         self.consumer.give_up(entry, Failure(answer.code, answer.detail))
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a replica said."""
-
-    status: int
-    said: dict[str, Any]
-    retry_after_ms: int | None = None
-
-    @classmethod
-    def of(cls, status: int, headers: dict[str, str], body: bytes) -> Answer:
-        try:
-            said = json.loads(body)
-        except ValueError:
-            said = {"detail": body[:500].decode(errors="replace")}
-        after = {k.lower(): v for k, v in headers.items()}.get("retry-after", "")
-        return cls(
-            status, said if isinstance(said, dict) else {}, int(after) * 1000 if after.isdigit() else None
-        )
-
-    @property
-    def code(self) -> str:
-        return str(self.said.get("title") or f"HTTP{self.status}")
-
-    @property
-    def detail(self) -> str:
-        return str(self.said.get("detail") or f"the replica answered {self.status}")
