@@ -31,6 +31,7 @@ from events.reconciler import Reconciler
 from events.router import Router
 from events.scaling import Scaler
 from index.keeping import Index
+from kadr.contracts.component import Resources
 from kadr.contracts.errors import KadrError
 from kadr.contracts.run import ACQUIRE
 from kadr.pipeline.budget import of_machine
@@ -85,10 +86,10 @@ def build(service: Service, folder: Path) -> Control:
 
     lanes = {}
     for name in (ACQUIRE, *service.catalogue.components):
-        scaler = Scaler(
-            name, Rule(1, MOST, COOLDOWN_MS), partial(LocalReplica, name, folder), metrics=metrics
-        )
         entry = service.catalogue.components.get(name)
+        needs = entry.resources if entry else Resources()
+        rule = Rule(needs.batch, MOST, COOLDOWN_MS)
+        scaler = Scaler(name, rule, partial(LocalReplica, name, folder), metrics=metrics)
         pump = Pump(
             consumer=Consumer(service.server, name),
             queue=queue,
@@ -96,11 +97,13 @@ def build(service: Service, folder: Path) -> Control:
             replicas=scaler,
             told=Told(service.hint, lost),
             most=MOST,
-            timeout_s=(entry.resources.timeout_s if entry else 3600) + MARGIN_S,
+            timeout_s=needs.timeout_s + MARGIN_S,
+            batch=needs.batch,
+            window_ms=needs.batch_window_ms,
             gate=gate,
             metrics=metrics,
         )
-        lanes[name] = Lane(scaler, pump, MOST)
+        lanes[name] = Lane(scaler, pump, MOST * needs.batch)
     reconciler = Reconciler(service.store, router, service.inbox.sweep, metrics)
     index = service.index
     told = (lambda owner, run_id: None) if index is None else _recording(index)

@@ -6,6 +6,7 @@ import functions_framework
 from flask import Request, Response
 
 from cli.service import Service
+from events.batches import Batches
 from events.watched import Watched
 from kadr.telemetry import logs
 from kadr.telemetry.metrics import FunctionMetrics
@@ -14,12 +15,12 @@ SERVICE = Service()
 NAME = SERVICE.settings.function
 logs.setup("function", NAME, SERVICE.settings.log_level)
 METRICS = FunctionMetrics()
-FUNCTION = Watched(NAME, SERVICE.function(NAME), METRICS)
+FUNCTION = Batches(Watched(NAME, SERVICE.function(NAME), METRICS))
 
 
 @functions_framework.http
 def handle(request: Request) -> Response:
-    """One task. The framework's own CloudEvents signature answers nothing but OK, so events are parsed here."""
+    """One task, or a batch of them. The framework's own CloudEvents signature answers nothing but OK, so events are parsed here."""
     return FUNCTION(request)
 
 

@@ -15,6 +15,8 @@ def outcome(status: int, said: Mapping[str, Any]) -> str:
         if "failed" in said or str(said.get("record", "")).endswith(".failed.json"):
             return "failed"
         return "cached" if said.get("cached") else "done"
+    if status == 410:
+        return "dropped"
     if status == 409:
         return "planned_anew"
     if status in (401, 403):

@@ -271,6 +271,8 @@ def requirements(catalogue: Catalogue) -> list[Row]:
             "seconds_per_minute": needs.seconds_per_minute,
             "model_seconds_per_minute": dict(needs.model_seconds_per_minute),
             "timeout_s": needs.timeout_s,
+            "batch": needs.batch,
+            "batch_window_ms": needs.batch_window_ms,
         }
         for entry in catalogue.components.values()
         for needs in (entry.resources,)

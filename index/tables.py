@@ -124,6 +124,8 @@ REQUIREMENTS = Table(
         "seconds_per_minute",
         "model_seconds_per_minute",
         "timeout_s",
+        "batch",
+        "batch_window_ms",
     ),
     scope=0,
     json=frozenset({"model_seconds_per_minute"}),

@@ -117,6 +117,10 @@ class Resources:
     model_seconds_per_minute: Mapping[str, float] = field(default_factory=dict)
     """What models that only some parameters need add to it."""
     timeout_s: int = 3600
+    batch: int = 1
+    """Most tasks that a function of the service is sent in one request, which runs them one after the other."""
+    batch_window_ms: int = 0
+    """How long such a request waits for more tasks; without one it takes what is there."""
 
     def cost(self, models: Iterable[str]) -> float:
         """Seconds for a minute of media when these models are in use."""

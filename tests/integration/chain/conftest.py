@@ -20,6 +20,7 @@ from werkzeug.serving import make_server
 from cli.compose import Machine
 from cli.servers.process import LOOPBACK
 from cli.servers.valkey import Valkey, packaged
+from events.batches import Batches
 from events.control import Control, Lane
 from events.function import Function
 from events.health import add_health
@@ -80,7 +81,7 @@ class House:
     interfere: Interfere = lambda component: None
     worked: Counter[str] = field(default_factory=Counter)
 
-    def answer(self, functions: dict[str, Function], component: str) -> Response:
+    def answer(self, functions: dict[str, Batches], component: str) -> Response:
         if (instead := self.interfere(component)) is not None:
             return instead
         self.worked[component] += 1
@@ -114,7 +115,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     entries = catalogue.load().components
     sources = {n for n, e in entries.items() if any(r.kind == "source" for r in e.reads)}
     functions = {
-        name: Function(frozenset([name]), store, relay, workers["media" if name in sources else "models"])
+        name: Batches(
+            Function(frozenset([name]), store, relay, workers["media" if name in sources else "models"])
+        )
         for name in entries
     }
     app = Flask("house")
@@ -162,6 +165,7 @@ class Chain:
     deaf: bool = False
     pause_s: float = 600.0
     attempts: int = 3
+    batch: int = 1
     controls: list[Control] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -169,7 +173,10 @@ class Chain:
         self.house.worked.clear()
         self.hints = Hints(self.server)
         self.queue = Queue(self.server)
-        # A video of this test's own, or the results of the test before would answer.
+        self.next_video()
+
+    def next_video(self) -> None:
+        """A video of this test's own, or the results of the test before would answer."""
         self.video = self.clip + uuid.uuid4().bytes
         self.video_id = hashlib.sha256(self.video).hexdigest()
         self.house.store.put(layout.video_source(OWNER, self.video_id), self.video)
@@ -186,7 +193,7 @@ class Chain:
             FileClaims(house.root / "closing"),
             entries,
             self.queue,
-            lambda asked, video_id: self.source,
+            lambda asked, video_id: self.source(video_id),
             News(self.server),
         )
         lanes = {}
@@ -200,17 +207,17 @@ class Chain:
                 scaler,
                 told,
                 attempts=self.attempts,
+                batch=self.batch,
             )
-            lanes[name] = Lane(scaler, pump, 2)
+            lanes[name] = Lane(scaler, pump, 2 * self.batch)
         reconciler = Reconciler(house.store, router, pause_s=self.pause_s)
         control = Control(self.server, self.hints, router, reconciler, Dispatcher(self.server), lanes)
         self.controls.append(control)
         control.start()
         return control
 
-    @property
-    def source(self) -> ObjectRef:
-        return ObjectRef(layout.video_source(OWNER, self.video_id), len(self.video), "etag")
+    def source(self, video_id: str) -> ObjectRef:
+        return ObjectRef(layout.video_source(OWNER, video_id), len(self.video), "etag")
 
     def ask(self, *components: str) -> Request:
         """A run about the video; its bytes are known."""

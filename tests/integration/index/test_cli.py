@@ -56,7 +56,7 @@ def test_from_an_empty_database_to_one_that_agrees(
     status = json.loads(capsys.readouterr().out)
     assert (status["pending"], status["rows"]["runs"], status["rows"]["webhooks"]) == ([], 9, 0)
     assert kadr(monkeypatch, "index", "status") == 0
-    assert "schema: 0002_pgvector" in capsys.readouterr().out
+    assert "schema: 0003_batching" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("home")
