@@ -8,21 +8,23 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from flask import Flask
 from werkzeug.serving import make_server
 
+from cli.answers import Answers
 from cli.compose import cores
 from cli.servers.process import LOOPBACK, Process, answers, free_port, gunicorn
 from cli.service import CLOSING, Service
+from events.answers.outbox import ANSWERS
 from events.control import Control, Lane, MachineGate
 from events.gauges import QueueGauges
 from events.health import add_health, add_metrics
 from events.pump import Pump, Told
 from events.queue.consumer import Consumer
-from events.queue.dispatch import Dispatcher
 from events.queue.errors import QueueUnavailable
 from events.queue.news import News
 from events.queue.queue import Queue
@@ -72,10 +74,19 @@ class LocalReplica:
 
 
 def build(service: Service, folder: Path) -> Control:
-    queue, dispatcher = Queue(service.server), Dispatcher(service.server)
+    queue = Queue(service.server)
     claims = service.claims(CLOSING)
-    router = Router(service.store, claims, service.catalogue, queue, service.sources, News(service.server))
     metrics = ControlMetrics()
+    answers = Answers(service, queue)
+    router = Router(
+        service.store,
+        claims,
+        service.catalogue,
+        queue,
+        service.sources,
+        News(service.server),
+        answers=answers.announcer,
+    )
     gate = MachineGate(of_machine(service.catalogue, cores()))
 
     def lost(plain: dict[str, object]) -> None:
@@ -104,22 +115,25 @@ def build(service: Service, folder: Path) -> Control:
             metrics=metrics,
         )
         lanes[name] = Lane(scaler, pump, MOST * needs.batch)
-    reconciler = Reconciler(service.store, router, service.inbox.sweep, metrics)
+
+    def sweep() -> None:
+        service.inbox.sweep()
+        metrics.answers_owed.set(answers.outbox.sweep())
+
+    reconciler = Reconciler(service.store, router, sweep, metrics)
     index = service.index
     told = (lambda owner, run_id: None) if index is None else _recording(index)
-    control = Control(service.server, service.hints, router, reconciler, dispatcher, lanes, told, metrics)
+    control = Control(
+        service.server, service.hints, router, reconciler, service.dispatcher, lanes, told, metrics
+    )
     metrics.registry.register(QueueGauges(lambda: dict(control.depths), control.replicas))
     return control
 
 
 def _recording(index: Index) -> Callable[[str, str], None]:
-    """Writes a run's rows; what the database was away for is caught up with in a thread."""
+    """Has a run's rows written, in a thread: routing waits for no database."""
     threading.Thread(target=index.keep_up, args=(threading.Event(),), name="index", daemon=True).start()
-
-    def told(owner: str, run_id: str) -> None:
-        index.record(owner, run_id)
-
-    return told
+    return index.told
 
 
 def listen(service: Service, control: Control) -> None:

@@ -12,7 +12,8 @@ from pydantic import SecretStr
 
 from cli.compose import Machine
 from kadr.contracts.errors import KadrError
-from kadr.settings import Settings
+from kadr.contracts.run import ACQUIRE
+from kadr.settings import InvalidSetting, Settings
 
 if TYPE_CHECKING:
     from events.acquire import Acquire, Fetch
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from events.hints import Hints
     from events.inbox import Inbox
     from events.queue.claims import RedisClaims
+    from events.queue.dispatch import Dispatcher
     from events.queue.server import Server
     from events.sources import Sources
     from index.keeping import Index
@@ -120,7 +122,20 @@ class Service:
     def hints(self) -> Hints:
         from events.hints import Hints
 
-        return Hints(self.server)
+        return Hints(self.server, self.settings.hint_window_ms)
+
+    @cached_property
+    def dispatcher(self) -> Dispatcher:
+        """Raises InvalidSetting where a rate is said of what is no function."""
+        from events.queue.dispatch import Dispatcher, rates_of
+
+        rates = rates_of(self.settings.rate_limits)
+        if unknown := sorted(set(rates) - {ACQUIRE, *self.catalogue.components}):
+            known = ", ".join((ACQUIRE, *self.catalogue.components))
+            raise InvalidSetting(f"KADR_RATE_LIMITS names {', '.join(unknown)}; there are {known}")
+        if stopped := [name for name, rate in rates.items() if not rate.per_s]:
+            raise InvalidSetting(f"KADR_RATE_LIMITS: {stopped[0]} would never run at 0 a second")
+        return Dispatcher(self.server, rates)
 
     def claims(self, function: str) -> RedisClaims:
         from events.queue.claims import RedisClaims

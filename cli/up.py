@@ -133,6 +133,7 @@ def _prepare() -> None:
     from index.migrations import migrate
 
     service = Service()
+    _ = service.dispatcher  # what its settings say is refused here, not in a log
     service.client.make_bucket()
     service.bucket.notify(["inbox/", "state/"], ARN)
     if service.index is not None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from events.hints import Hints
 from events.pump import Pump
@@ -31,6 +32,8 @@ _log = logging.getLogger("kadr.control")
 HINTS = 200
 BLOCK_MS = 1000
 TICK_S = 0.1
+SHORTEST_MS, LONGEST_MS = 50, 500
+"""Between two looks at all lines."""
 AWAY_S = 1.0
 FREE = "acquire"
 """What waits for the store and for others does not count against this machine's cores."""
@@ -44,20 +47,23 @@ class MachineGate:
 
     def __post_init__(self) -> None:
         self._busy: list[str] = []
-        self._lock = threading.Lock()
+        self._left = threading.Condition()
 
-    def enter(self, function: str) -> bool:
-        with self._lock:
-            if function != FREE and not self.budget.fits(function, self._busy):
+    def enter(self, function: str, patience_s: float = TICK_S) -> bool:
+        """Waits for room, ``patience_s`` at most; False where there was none."""
+        if function == FREE:
+            return True
+        with self._left:
+            if not self._left.wait_for(lambda: self.budget.fits(function, self._busy), patience_s):
                 return False
-            if function != FREE:
-                self._busy.append(function)
+            self._busy.append(function)
             return True
 
     def leave(self, function: str) -> None:
-        with self._lock:
+        with self._left:
             if function in self._busy:
                 self._busy.remove(function)
+                self._left.notify_all()
 
 
 @dataclass
@@ -68,6 +74,13 @@ class Lane:
     pump: Pump
     capacity: int
     """Most tasks at once: max-scale × concurrency."""
+
+
+class Beside(Protocol):
+    """What runs along and is none of the chain: :class:`events.answers.deliverer.Deliverer`."""
+
+    def start(self) -> None: ...
+    def stop(self, patience_s: float) -> None: ...
 
 
 @dataclass
@@ -84,6 +97,7 @@ class Control:
     """Told of every run that something was written of; never fails."""
     metrics: ControlMetrics = field(default_factory=ControlMetrics)
     depths: dict[str, Depth] = field(default_factory=dict)
+    beside: Beside | None = None
 
     def __post_init__(self) -> None:
         self._stop = threading.Event()
@@ -93,6 +107,8 @@ class Control:
     def start(self) -> None:
         for lane in self.lanes.values():
             lane.pump.start()
+        if self.beside is not None:
+            self.beside.start()
         for thread in self._threads:
             thread.start()
 
@@ -113,6 +129,8 @@ class Control:
         stoppers = [
             threading.Thread(target=lane.pump.stop, args=(patience_s,)) for lane in self.lanes.values()
         ]
+        if self.beside is not None:
+            stoppers.append(threading.Thread(target=self.beside.stop, args=(patience_s,)))
         for stopper in stoppers:
             stopper.start()
         for stopper in stoppers:
@@ -125,7 +143,7 @@ class Control:
             try:
                 hints = self.hints.take(HINTS, BLOCK_MS)
                 names = [name for hint in hints for name in hint.names]
-                self.router.told(names)
+                self.router.told(dict.fromkeys(names))
                 for owner, run_id in dict.fromkeys(f[:2] for n in names if (f := layout.parse_run(n))):
                     self.index(owner, run_id)
                 for hint in hints:
@@ -150,15 +168,27 @@ class Control:
             self.router.move(spec.owner, spec.run_id, anew=True)
 
     def _dispatch(self) -> None:
-        functions = list(self.lanes)
+        """A function's stream as soon as its bell rings; all of them when something is due, and now and then."""
+        functions, due = list(self.lanes), 0.0
         while not self._stop.is_set():
             try:
-                for name, lane in self.lanes.items():
-                    self.dispatcher.dispatch(name, lane.capacity)
-                self.dispatcher.wait(functions, int(TICK_S * 5000))
+                left_ms = int((due - time.monotonic()) * 1000)
+                if left_ms <= 0:
+                    due = self._fill(functions)
+                elif rung := self.dispatcher.wait(functions, left_ms):
+                    due = min(due, self._fill([rung]))
+                    # Bells are answered in this order: whose has just rung comes last.
+                    functions.remove(rung)
+                    functions.append(rung)
             except QueueUnavailable as error:
                 _log.warning("%s", error)
                 self._stop.wait(AWAY_S)
+
+    def _fill(self, functions: Sequence[str]) -> float:
+        """When to look again, bell or no bell."""
+        done = [self.dispatcher.dispatch(name, self.lanes[name].capacity) for name in functions]
+        soon_ms = min((d.soon_ms for d in done if d.soon_ms is not None), default=LONGEST_MS)
+        return time.monotonic() + min(max(soon_ms, SHORTEST_MS), LONGEST_MS) / 1000
 
     def _scale(self) -> None:
         while not self._stop.is_set():

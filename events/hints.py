@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -16,7 +17,7 @@ from typing import Any
 
 import redis.exceptions
 
-from events.queue.errors import translated
+from events.queue.errors import QueueUnavailable, translated
 from events.queue.names import GROUP
 from events.queue.server import Server
 
@@ -37,8 +38,10 @@ class Hint:
 class Hints:
     """Every method raises QueueUnavailable."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, window_ms: int = 0) -> None:
+        """``window_ms``: how long whoever takes hints waits for more of them, so that they are looked at together."""
         self._server = server
+        self._window_ms = window_ms
         self._stream = server.names.hints
         self._name = f"{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex[:12]}"
 
@@ -49,6 +52,14 @@ class Hints:
 
     def take(self, count: int, block_ms: int) -> list[Hint]:
         """Up to ``count`` hints: new ones first, else those whose taker went away."""
+        found = self._take(count, block_ms)
+        until = time.monotonic() + self._window_ms / 1000
+        with suppress(QueueUnavailable):  # what was taken is looked at
+            while found and len(found) < count and (left_ms := int((until - time.monotonic()) * 1000)) > 0:
+                found += self._take(count - len(found), left_ms)
+        return found
+
+    def _take(self, count: int, block_ms: int) -> list[Hint]:
         with translated("hints"):
             client = self._server.client
             for _ in range(2):

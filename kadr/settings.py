@@ -13,6 +13,7 @@ from kadr.contracts.errors import KadrError
 
 _PREFIX = "KADR_"
 _ALLOWED = r"^\s*([^\s,]+:\d{1,5}\s*(,\s*|$))*$"
+_RATES = r"^\s*([a-z][a-z0-9_]*=\d{1,6}(\.\d{1,6})?(:[1-9]\d{0,5})?\s*(,\s*|$))*$"
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)]
 
 
@@ -67,6 +68,22 @@ class Settings(BaseSettings):
     """Whose the videos are that come in with the API key."""
     notify_token: SecretStr | None = None
     """By which notifications are known to be the object store's."""
+    public_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+$")
+    """At which users reach the API: links in answers begin with it. Without it they are paths."""
+    callback_secret: SecretStr | None = None
+    """By which answers to callback URLs are signed; `kadr up` makes one."""
+    sink_url: str | None = Field(default=None, pattern=r"^https?://[^\s/?#@]+(/\S*)?$")
+    """Is told of every component and run that ends, of all owners."""
+    sink_secret: SecretStr | None = None
+    """By which that is signed."""
+    events_secret: SecretStr | None = None
+    """Who signs an event with it may send it; without it only who knows the notify token may."""
+    rate_limits: str = Field(default="", pattern=_RATES)
+    """NAME=PER_SECOND[:BURST], … of components: no more of their tasks are begun, over all processes."""
+    hint_window_ms: int = Field(default=0, ge=0, le=10_000)
+    """How long the router waits for more notices before it looks at those that came."""
+    process_sync: bool = False
+    """Whether POST /v1/process/sync answers; for development only."""
     default_profile: str = "standard"
     """Profile of videos that are dropped into an inbox or submitted without one: a built-in one's name, or a TOML or JSON file."""
     log_level: Level = "INFO"

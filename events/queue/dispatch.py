@@ -6,6 +6,7 @@ Any number of dispatchers may work on one function: each batch is one script.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,16 @@ class Rate:
 
     per_s: float
     burst: int = 1
+
+
+def rates_of(text: str) -> dict[str, Rate]:
+    """``speech=0.5, ocr=20:40``: tasks a second, and how many at once (a second's worth, unless it is said)."""
+    found = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, told = part.partition("=")
+        per_s, _, burst = told.partition(":")
+        found[name] = Rate(float(per_s), int(burst) if burst else max(1, math.ceil(float(per_s))))
+    return found
 
 
 @dataclass(frozen=True)
