@@ -1,205 +1,175 @@
-"""`make chaos`: kill whatever runs while runs are under way, and look whether anything was lost.
+"""`make chaos`: whatever can go wrong around a service does, while videos come in; then look whether anything was lost.
 
-A service is started as people start it; videos come in, a few at a time; meanwhile random processes of it are killed with -9
-(functions, their workers, control, API, Valkey, the object store, PostgreSQL), and now and then the queue is emptied. In the end
-every run must have ended complete with the digests of an undisturbed one.
+A service is started as people start it, with a store beside it. By the seed its processes are killed with -9, the queue is emptied
+or stands still, the database stops, notices are dropped, doubled and reordered, the store is slow, away, breaks connections or is
+full, files of workers cannot grow, and every process has a clock of its own. In the end every video must have a run that ended
+complete, with the digests of an undisturbed one, and every result must be on a record.
 """
 
 from __future__ import annotations
 
 import random
+import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import click
-import psutil
-import redis
 from rich.progress import Progress
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.integration.service.conftest import Up, digests
-from tests.media_files import numbered, write_video
+from kadr.contracts.run import ACQUIRE
+from tests.chaos import ledger
+from tests.chaos.attacked import House
+from tests.chaos.blows import KILL, Blows, plan
+from tests.chaos.ledger import Ledger, Run
+from tests.chaos.visitors import Visitors
 
-PAUSE_S = (0.5, 3.0)
-END_S = 900
-FLUSH = 0.05
-"""How often the queue is emptied instead of a process killed."""
-OTHER = "other"
-KINDS = {
-    "cli.control": "control",
-    "cli.web": "API",
-    "cli.function": "function",
-    "cli.worker": "worker",
-    "cli.egress": "egress",
-    "valkey-server": "Valkey",
-    "minio": "object store",
-    "juicefs": "object store",
-    "postgres": "PostgreSQL",
-}
-
-
-def kind_of(process: psutil.Process) -> str:
-    with suppress(psutil.Error):
-        words = " ".join(process.cmdline())
-        return next((kind for word, kind in KINDS.items() if word in words), OTHER)
-    return OTHER
-
-
-class Chaos:
-    """One service under attack."""
-
-    def __init__(self, up: Up, seed: int) -> None:
-        self.up = up
-        self.random = random.Random(seed)
-        self.tally = Counter[str]()
-        self.runs = dict[str, str]()
-        self.clips = 0
-
-    def submit(self) -> None:
-        """A video that nobody has seen before, dropped into the inbox; again until the store takes it."""
-        self.clips += 1
-        path = self.up.home / f"clip-{self.clips}.mp4"
-        write_video(path, numbered(20 + self.clips % 30), tone_s=1.0 + self.clips % 3)
-        self._patiently(lambda: self.up.minio().fput_object("kadr", f"inbox/main/{path.name}", str(path)))
-        self.runs[path.name] = ""
-
-    def harm(self) -> None:
-        if self.random.random() < FLUSH:
-            with suppress(redis.RedisError, StopIteration):
-                self._redis().flushall()
-                self.tally["queue emptied"] += 1
-            return
-        assert self.up.process is not None
-        family = psutil.Process(self.up.process.pid).children(recursive=True)
-        victims = [p for p in family if kind_of(p) != OTHER]
-        by_kind = sorted({kind_of(p) for p in victims})
-        if not by_kind:
-            return
-        kind = self.random.choice(by_kind)
-        victim = self.random.choice([p for p in victims if kind_of(p) == kind])
-        with suppress(psutil.NoSuchProcess):
-            victim.kill()
-            self.tally[kind] += 1
-
-    def _redis(self) -> redis.Redis:
-        assert self.up.process is not None
-        for process in psutil.Process(self.up.process.pid).children(recursive=True):
-            for connection in process.net_connections("tcp") if kind_of(process) == "Valkey" else ():
-                if connection.status == psutil.CONN_LISTEN:
-                    return redis.Redis(port=connection.laddr.port, password=self._password())
-        raise StopIteration
-
-    def _password(self) -> str | None:
-        found = list((self.up.home / "service/valkey").glob("*.conf"))
-        for line in found[0].read_text().splitlines() if found else ():
-            if line.startswith("requirepass"):
-                return line.split()[1].strip('"')
-        return None
-
-    def _patiently(self, call: Any) -> Any:
-        deadline = time.monotonic() + 120
-        while True:
-            try:
-                return call()
-            except Exception:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.5)
-
-    def look(self) -> dict[str, dict[str, Any]]:
-        """The runs that there are, by the name of their video."""
-
-        def requests() -> dict[str, dict[str, Any]]:
-            store, found = self.up.minio(), dict[str, dict[str, Any]]()
-            for item in store.list_objects("kadr", "state/main/", recursive=True):
-                name = str(item.object_name)
-                if name.endswith("/request.json"):
-                    run_id = name.split("/")[2]
-                    status, run = self.up.ask("GET", f"/v1/runs/{run_id}")
-                    if status == 200:
-                        found[run["name"]] = run
-            return found
-
-        found: dict[str, dict[str, Any]] = self._patiently(requests)
-        return found
+PAUSE_S = (0.2, 1.6)
+END_S = 240
+"""How long all may take to end when nothing is hurt any more."""
+REPORT = "report"
 
 
 @click.command()
 @click.option("--kills", default=200, show_default=True)
 @click.option("--videos", default=20, show_default=True)
 @click.option("--seed", type=int, default=None)
-def main(kills: int, videos: int, seed: int | None) -> None:
-    """Kill KILLS times while VIDEOS come in; say what became of them."""
+@click.option("--minutes", type=float, default=None, help="Deal no more blows after so many minutes.")
+@click.option("--keep", is_flag=True, help="Leave the service's folder, with its logs, where it is.")
+def main(kills: int, videos: int, seed: int | None, minutes: float | None, keep: bool) -> None:
+    """Kill KILLS times, and hurt the service otherwise, while VIDEOS come in; say what became of them."""
     seed = seed if seed is not None else int(time.time())
-    with tempfile.TemporaryDirectory(prefix="kadr-chaos-") as folder:
-        up = Up(Path(folder) / "home")
-        up.start()
-        try:
-            sys.exit(_play(Chaos(up, seed), kills, videos, seed))
-        finally:
-            up.kill()
+    folder = Path(tempfile.mkdtemp(prefix="kadr-chaos-"))
+    print(f"seed {seed}" + (f", in {folder}" if keep else ""), flush=True)
+    house = House(folder, seed)
+    try:
+        house.start()
+        code = _play(house, kills, videos, seed, (minutes or 1e9) * 60)
+    finally:
+        house.stop()
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(code)
 
 
-def _play(chaos: Chaos, kills: int, videos: int, seed: int) -> int:
+def _play(house: House, kills: int, videos: int, seed: int, most_s: float) -> int:
     began = time.monotonic()
+    by_seed = random.Random(seed)
+    blows = Blows(house, random.Random(by_seed.random()))
+    visitors = Visitors(house, random.Random(by_seed.random()), house.up.home / "clips")
+    try:
+        _storm(plan(kills, by_seed), blows, visitors, videos, began + most_s)
+    finally:
+        blows.end()
+    stormed = time.monotonic() - began
+    books = Ledger(house.objects)
+    runs = _settled(books, visitors)
+    ended = time.monotonic() - began
+    differs = ledger.index_differs(house)
+    said = _said(house)
+    house.up.kill()
+    faults = _faults(books, visitors, runs, house, differs)
+    print(
+        f"seed {seed}: {sum(blows.kills.values())} kills in {stormed:.0f} s, all had ended after {ended:.0f} s"
+    )
+    _tell(house, blows, visitors, books, runs, said)
+    print(f"faults: {len(faults)}")
+    for fault in faults[:40]:
+        print(f"  {fault}")
+    return 1 if faults else 0
+
+
+def _storm(blows_planned: list[str], blows: Blows, visitors: Visitors, videos: int, until: float) -> None:
+    came = 0
     with Progress() as bar:
-        task = bar.add_task("kills", total=kills)
-        done = 0
-        while done < kills:
-            if chaos.clips * kills <= done * videos and chaos.clips < videos:
-                chaos.submit()
-            time.sleep(chaos.random.uniform(*PAUSE_S))
-            before = sum(chaos.tally.values())
-            chaos.harm()
-            done += sum(chaos.tally.values()) - before
-            bar.update(task, completed=done)
+        task = bar.add_task("blows", total=len(blows_planned))
+        for number, kind in enumerate(blows_planned):
+            if time.monotonic() > until:
+                break
+            if came * len(blows_planned) <= number * videos and came < videos:
+                visitors.come()
+                came += 1
+            visitors.change_their_minds()
+            time.sleep(blows.random.uniform(*PAUSE_S))
+            while not blows.deal(kind) and time.monotonic() < until:
+                time.sleep(0.5)
+            bar.update(task, completed=number + 1)
+
+
+def _settled(books: Ledger, visitors: Visitors) -> list[Run]:
+    """The runs, when all that was promised has ended or time is up."""
     deadline = time.monotonic() + END_S
     while True:
-        runs = chaos.look()
-        open_runs = [r for r in runs.values() if not r["manifest"]]
-        if (len(runs) == videos and not open_runs) or time.monotonic() > deadline:
-            break
+        visitors.change_their_minds()
+        try:
+            runs = books.runs()
+            open_runs = [run for run in runs if not books.ended(run)]
+            if not open_runs and not ledger.lost(visitors.visits, runs):
+                return runs
+        except Exception as error:  # the store is just being started again
+            print(f"the bucket cannot be read: {error!r}", file=sys.stderr)
+        if time.monotonic() > deadline:
+            return books.runs()
         time.sleep(2)
-    statuses = Counter(run["status"] for run in runs.values())
-    ended = time.monotonic() - began
-    wrong = _otherwise(chaos, runs)
-    print(f"seed {seed}: {sum(chaos.tally.values())} blows in {ended:.0f} s: {dict(chaos.tally)}")
-    print(
-        f"{videos} videos, {len(runs)} runs: {dict(statuses)}; {len(wrong)} with other digests than undisturbed"
-    )
-    for name in wrong:
-        print(f"  {name}")
-    return 0 if statuses == Counter({"complete": videos}) and not wrong else 1
 
 
-def _otherwise(chaos: Chaos, runs: dict[str, dict[str, Any]]) -> list[str]:
-    """Videos whose run has other digests than the same question asked again of an empty store on this machine."""
-    from kadr.settings import Settings
-    from tests.e2e.conftest import Kadr
+def _faults(
+    books: Ledger, visitors: Visitors, runs: list[Run], house: House, differs: list[str]
+) -> list[str]:
+    found = [f"lost: no run for {visit}" for visit in ledger.lost(visitors.visits, runs)]
+    for run in runs:
+        asked, state = run
+        if not books.ended(run) or state.status != "complete":
+            failures = [f"{t.name}: {t.failure.message}" for t in state.tasks.values() if t.failure]
+            waits = [t.name for t in state.tasks.values() if not t.state.terminal]
+            named = f"{asked.owner} {asked.run_id} ({asked.source_name})"
+            found.append(f"{named} is {state.status.value}: {failures or waits or 'no report'}")
+        found += books.holes(run)
+    _, orphans, _ = books.work(runs)
+    found += [f"on no record: {name}" for name in orphans]
+    alone = ledger.undisturbed(house.up.home / "alone", visitors.clips, house.up.home / "small.toml")
+    found += ledger.otherwise(books.store, runs, alone)
+    return found + [f"index: {one}" for one in differs]
 
-    wrong = []
-    for name, run in sorted(runs.items()):
-        if not run["manifest"]:
-            continue
-        status, manifest = chaos.up.ask("GET", f"/v1/runs/{run['run_id']}/manifest")
-        kadr = Kadr(chaos.up.home / "alone" / name, Settings().weights)
-        done = kadr(
-            "analyze",
-            chaos.up.home / name,
-            "--profile",
-            chaos.up.home / "small.toml",
-            "--out",
-            kadr.home / "out",
-        )
-        if status != 200 or done.code or digests(manifest) != kadr.results():
-            wrong.append(name)
-    return wrong
+
+def _said(house: House) -> Counter[str]:
+    """What the functions' own logs say of their tasks."""
+    found = Counter[str]()
+    for line in house.logged():
+        if line.get("logger") == "kadr.function":
+            kind = "task" if line.get("function") not in (ACQUIRE, REPORT) else "other"
+            found[f"{kind} {line.get('outcome')}"] += 1
+        found["disk full"] += "no space left" in str(line.get("message", "")).lower()
+    return found
+
+
+def _tell(
+    house: House, blows: Blows, visitors: Visitors, books: Ledger, runs: list[Run], said: Counter[str]
+) -> None:
+    computed, orphans, needed = books.work(runs)
+    twice = sum(times > 1 for times in computed.values())
+    skews = len(list(house.skews.iterdir()))
+    statuses = Counter(state.status.value for _, state in runs)
+    done = sum(len(state.tasks) for _, state in runs)
+    lines = {
+        "killed": dict(sorted(blows.kills.items())),
+        "other blows": dict(sorted((k, n) for k, n in blows.tally.items() if k != KILL)),
+        "notices": dict(sorted(house.notices.tally.items())),
+        "store": dict(sorted(house.relay.tally.items())),
+        "clocks": f"{skews} processes, each up to 10 minutes off",
+        "disk full": f"{said['disk full']} times told in the logs",
+        "visitors": dict(sorted(visitors.tally.items())),
+        "runs": f"{len(visitors.visits)} promised, {len(runs)} there: {dict(statuses)}; {done} tasks",
+        "work": f"{len(needed)} keys needed, {said['task done']} computations answered for, "
+        f"{said['task cached']} found there; {twice} keys computed on more than one record; "
+        f"{len(orphans)} results on no record",
+    }
+    for what, text in lines.items():
+        print(f"  {what}: {text}")
 
 
 if __name__ == "__main__":
