@@ -76,8 +76,8 @@ class Api:
 
     def blueprint(self) -> Blueprint:
         made = Blueprint("api", __name__, url_prefix="/v1")
-        made.before_request(self._check_key)
-        made.register_error_handler(KadrError, _problem)
+        made.before_request(self.check_key)
+        made.register_error_handler(KadrError, problem)
         routes: list[tuple[str, str, Callable[..., Response]]] = [
             ("POST", "/uploads", self.begin_upload),
             ("GET", "/uploads/<upload>", self.upload),
@@ -93,7 +93,7 @@ class Api:
             made.add_url_rule(path, view.__name__, view, methods=[method])
         return made
 
-    def _check_key(self) -> None:
+    def check_key(self) -> None:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         if scheme != "Bearer" or not self.key or not hmac.compare_digest(given.encode(), self.key.encode()):
             raise Unauthorized
@@ -102,7 +102,7 @@ class Api:
 
     def begin_upload(self) -> Response:
         """Where to put a file: one URL, or with ``parts`` one for each part, which may be asked for again and resumed."""
-        body = _body()
+        body = json_body()
         name, size = body.get("name"), body.get("size")
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise BadRequest("name must be a file's name of at most 200 characters, without slashes")
@@ -110,17 +110,17 @@ class Api:
             raise BadRequest("size must be the file's bytes, 1 or more")
         key = f"{layout.uploads_prefix(self.owner)}{uuid.uuid4().hex}/{name}"
         if size <= PART_BYTES:
-            return _said(
+            return said(
                 201, {"key": key, "url": self.bucket.presign_put(key, EXPIRES_S), "expires_s": EXPIRES_S}
             )
         if size > PART_BYTES * MAX_PARTS:
             raise BadRequest(f"size {size} is more than {PART_BYTES * MAX_PARTS} bytes")
         upload = self.bucket.begin_upload(key)
-        return _said(201, self._parts(key, upload, size))
+        return said(201, self._parts(key, upload, size))
 
     def upload(self, upload: str) -> Response:
         """What of an upload in parts is there, and URLs for the rest."""
-        return _said(
+        return said(
             200, self._parts(self._key(request.args.get("key")), upload, _int(request.args.get("size")))
         )
 
@@ -138,14 +138,14 @@ class Api:
         }
 
     def complete_upload(self, upload: str) -> Response:
-        body = _body()
+        body = json_body()
         key, size = self._key(body.get("key")), _int(body.get("size"))
         parts = self.bucket.parts(key, upload)
         if sum(part.size for part in parts) != size:
             raise Conflict(
                 f"{sum(p.size for p in parts)} of {size} bytes are there: put the rest, then complete it"
             )
-        return _said(200, {"key": key, "etag": self.bucket.complete_upload(key, upload, parts)})
+        return said(200, {"key": key, "etag": self.bucket.complete_upload(key, upload, parts)})
 
     def _key(self, told: Any) -> str:
         if not isinstance(told, str) or not told.startswith(layout.uploads_prefix(self.owner)):
@@ -155,8 +155,8 @@ class Api:
     # -- runs --------------------------------------------------------------------------------------------------------
 
     def begin_run(self) -> Response:
-        made = self.submit(self.owner, _body())
-        return _said(
+        made = self.submit(self.owner, json_body())
+        return said(
             202, {"run_id": made.run_id, "status": RunStatus.QUEUED.value, "url": f"/v1/runs/{made.run_id}"}
         )
 
@@ -183,7 +183,7 @@ class Api:
     def run(self, run_id: str) -> Response:
         """How far a run is, by stage and component."""
         asked, state = self._state(run_id)
-        return _said(200, described(asked, state))
+        return said(200, described(asked, state))
 
     def cancel(self, run_id: str) -> Response:
         asked, state = self._state(run_id)
@@ -192,7 +192,7 @@ class Api:
         name = layout.state_prefix(asked.owner, run_id) + layout.cancelled(state.epoch)
         self.store.put(name, json.dumps(Cancelled(reason="asked for").model_dump(mode="json")).encode())
         self.announce(name)
-        return _said(202, {"run_id": run_id, "status": RunStatus.CANCELLED.value})
+        return said(202, {"run_id": run_id, "status": RunStatus.CANCELLED.value})
 
     def retry(self, run_id: str) -> Response:
         """Try again what failed; what succeeded stays."""
@@ -203,7 +203,7 @@ class Api:
             )
         reopen(self.store, asked, state, state.graph)
         self.announce(layout.state_prefix(asked.owner, run_id) + layout.retry(state.epoch + 1))
-        return _said(202, {"run_id": run_id, "status": RunStatus.QUEUED.value})
+        return said(202, {"run_id": run_id, "status": RunStatus.QUEUED.value})
 
     def manifest(self, run_id: str) -> Response:
         asked, state = self._state(run_id)
@@ -258,7 +258,7 @@ def described(asked: Request, state: RunState) -> dict[str, Any]:
     }
 
 
-def _body() -> dict[str, Any]:
+def json_body() -> dict[str, Any]:
     try:
         found = json.loads(request.get_data() or b"{}")
     except (ValueError, RecursionError) as error:
@@ -274,11 +274,11 @@ def _int(told: Any) -> int:
     return int(told)
 
 
-def _said(status: int, what: dict[str, Any]) -> Response:
+def said(status: int, what: dict[str, Any]) -> Response:
     return Response(json.dumps(what), status, content_type="application/json")
 
 
-def _problem(error: KadrError) -> Response:
+def problem(error: KadrError) -> Response:
     status = 422 if isinstance(error, InvalidObject) else error.status
     body = {
         "type": f"urn:kadr:error:{error.code}",

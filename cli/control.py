@@ -25,8 +25,8 @@ from events.gauges import QueueGauges
 from events.health import add_health, add_metrics
 from events.pump import Pump, Told
 from events.queue.consumer import Consumer
+from events.queue.depth import Depth, depth
 from events.queue.errors import QueueUnavailable
-from events.queue.news import News
 from events.queue.queue import Queue
 from events.queue.replicas import Rule
 from events.reconciler import Reconciler
@@ -79,12 +79,12 @@ def build(service: Service, folder: Path) -> Control:
     metrics = ControlMetrics()
     answers = Answers(service, queue)
     router = Router(
-        service.store,
+        service.steering,
         claims,
         service.catalogue,
         queue,
         service.sources,
-        News(service.server),
+        service.news,
         answers=answers.announcer,
     )
     gate = MachineGate(of_machine(service.catalogue, cores()))
@@ -120,17 +120,24 @@ def build(service: Service, folder: Path) -> Control:
         service.inbox.sweep()
         metrics.answers_owed.set(answers.outbox.sweep())
 
-    reconciler = Reconciler(service.store, router, sweep, metrics)
+    reconciler = Reconciler(service.steering, router, sweep, metrics)
     index = service.index
-    told = (lambda owner, run_id: None) if index is None else _recording(index)
+    told = (lambda owner, run_id, ended: None) if index is None else _recording(index)
     control = Control(
         service.server, service.hints, router, reconciler, service.dispatcher, lanes, told, metrics
     )
-    metrics.registry.register(QueueGauges(lambda: dict(control.depths), control.replicas))
+    control.beside = answers.deliverer(metrics)
+
+    def depths() -> dict[str, Depth]:
+        with suppress(QueueUnavailable):
+            return {**control.depths, ANSWERS: depth(service.server, ANSWERS)}
+        return dict(control.depths)
+
+    metrics.registry.register(QueueGauges(depths, control.replicas))
     return control
 
 
-def _recording(index: Index) -> Callable[[str, str], None]:
+def _recording(index: Index) -> Callable[[str, str, bool], None]:
     """Has a run's rows written, in a thread: routing waits for no database."""
     threading.Thread(target=index.keep_up, args=(threading.Event(),), name="index", daemon=True).start()
     return index.told

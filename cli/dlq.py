@@ -133,7 +133,9 @@ def _letters(found: Service) -> DeadLetters:
 
 
 def _functions(found: Service, named: str | None = None) -> Sequence[str]:
-    known = [ACQUIRE, *found.catalogue.components]
+    from events.answers.outbox import ANSWERS
+
+    known = [ACQUIRE, *found.catalogue.components, ANSWERS]
     if named is not None and named not in known:
         raise NoSuchFunction(f"there is no function {named!r}: there are {', '.join(sorted(known))}")
     return [named] if named is not None else known

@@ -8,9 +8,14 @@ from typing import Any
 from flask import Flask
 
 from api.app import Api
+from api.webhooks import WebhookRoutes, WebhookService
+from cli.answers import Answers
 from cli.service import Service
+from events.answers.signing import new_secret
+from events.answers.targets import KINDS
 from events.health import add_health, add_metrics
 from events.ingest import Ingest, submission
+from events.queue.queue import Queue
 from kadr.contracts.run import Request
 from kadr.telemetry import logs
 from kadr.telemetry.metrics import Metrics
@@ -28,12 +33,15 @@ def create(service: Service) -> Flask:
 
     secret = service.settings.api_key
     token = service.settings.notify_token
+    answers = Answers(service, Queue(service.server))
     ingest = Ingest(
         store=service.store,
         inbox=service.inbox,
         admission=service.admission,
         tell=service.hints.tell,
         token=token.get_secret_value() if token else "",
+        keys=answers.events_keys,
+        refused=answers.rejections,
     )
     api = Api(
         store=service.store,
@@ -43,8 +51,13 @@ def create(service: Service) -> Flask:
         key=secret.get_secret_value() if secret else "",
         owner=service.settings.api_owner,
     )
-    app.register_blueprint(ingest.blueprint())
-    app.register_blueprint(api.blueprint())
+    hooks = WebhookRoutes(
+        WebhookService(answers.book, new_secret, answers.test, sorted(KINDS)),
+        service.settings.api_owner,
+        api.check_key,
+    )
+    for blueprint in (ingest.blueprint(), api.blueprint(), hooks.blueprint()):
+        app.register_blueprint(blueprint)
     add_health(app, lambda: "the object store does not answer" if service.client.resting else "")
     add_metrics(app, Metrics())
     return app

@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 over HTTP: binary and structured mode in, binary mode out."""
+"""CloudEvents 1.0 over HTTP: binary and structured mode in and out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from cloudevents import exceptions
-from cloudevents.conversion import to_binary
+from cloudevents.conversion import to_binary, to_structured
 from cloudevents.http import CloudEvent, from_http
 
 from kadr.contracts.errors import KadrError
@@ -21,6 +21,7 @@ TASK_READY = "dev.kadr.task.ready.v1"
 COMPONENT_COMPLETED = "dev.kadr.component.completed.v1"
 RUN_COMPLETED = "dev.kadr.run.completed.v1"
 
+STRUCTURED = "application/cloudevents+json"
 MAX_BYTES = 1 << 20
 """An event carries references, never bytes of video."""
 _LONGEST = 2048
@@ -112,15 +113,28 @@ def _time_ms(text: object) -> int:
     if text is None:
         return 0
     try:
-        return int(datetime.fromisoformat(str(text)).timestamp() * 1000)
+        return round(datetime.fromisoformat(str(text)).timestamp() * 1000)
     except (ValueError, OverflowError, OSError) as error:
         raise InvalidEvent(f"its time {str(text)[:50]!r} is not a time of RFC 3339") from error
 
 
 def to_http(event: Event) -> tuple[dict[str, str], bytes]:
     """Headers and body of ``event`` in binary mode."""
+    # Headers hold printable ASCII; the rest is percent-encoded, as the HTTP binding says.
+    encoded = {k: quote(v, safe=_PLAIN) for k, v in _attributes(event).items()}
+    headers, body = to_binary(CloudEvent(encoded, dict(event.data)))
+    return headers, body or b"{}"
+
+
+def to_json(event: Event) -> bytes:
+    """The body of ``event`` in structured mode; its content type is ``STRUCTURED``."""
+    _, body = to_structured(CloudEvent(_attributes(event), dict(event.data)))
+    return body
+
+
+def _attributes(event: Event) -> dict[str, str]:
     optional = {"subject": event.subject, "dataref": event.dataref, "traceparent": event.traceparent}
-    attributes = {
+    return {
         "id": event.id,
         "source": event.source,
         "type": event.type,
@@ -128,7 +142,3 @@ def to_http(event: Event) -> tuple[dict[str, str], bytes]:
         "time": datetime.fromtimestamp(event.time_ms / 1000, UTC).isoformat(timespec="milliseconds"),
         **{k: v for k, v in optional.items() if v},
     }
-    # Headers hold printable ASCII; the rest is percent-encoded, as the HTTP binding says.
-    encoded = {k: quote(v, safe=_PLAIN) for k, v in attributes.items()}
-    headers, body = to_binary(CloudEvent(encoded, dict(event.data)))
-    return headers, body or b"{}"

@@ -93,8 +93,8 @@ class Control:
     reconciler: Reconciler
     dispatcher: Dispatcher
     lanes: Mapping[str, Lane]
-    index: Callable[[str, str], None] = lambda owner, run_id: None
-    """Told of every run that something was written of; never fails."""
+    index: Callable[[str, str, bool], None] = lambda owner, run_id, ended: None
+    """Told of every run that something was written of, and whether it says that it ended; never fails."""
     metrics: ControlMetrics = field(default_factory=ControlMetrics)
     depths: dict[str, Depth] = field(default_factory=dict)
     beside: Beside | None = None
@@ -144,8 +144,7 @@ class Control:
                 hints = self.hints.take(HINTS, BLOCK_MS)
                 names = [name for hint in hints for name in hint.names]
                 self.router.told(dict.fromkeys(names))
-                for owner, run_id in dict.fromkeys(f[:2] for n in names if (f := layout.parse_run(n))):
-                    self.index(owner, run_id)
+                self._tell_index(names)
                 for hint in hints:
                     if hint.lost is not None:
                         self._plan_anew(hint.lost)
@@ -157,6 +156,13 @@ class Control:
             except Exception:
                 _log.exception("the router met what it does not know")
                 self._stop.wait(AWAY_S)
+
+    def _tell_index(self, names: Sequence[str]) -> None:
+        ended: dict[tuple[str, str], bool] = {}
+        for owner, run_id, below in filter(None, map(layout.parse_run, names)):
+            ended[owner, run_id] = ended.get((owner, run_id), False) or below.startswith("done.")
+        for (owner, run_id), done in ended.items():
+            self.index(owner, run_id, done)
 
     def _plan_anew(self, plain: object) -> None:
         try:

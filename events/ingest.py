@@ -17,17 +17,22 @@ from flask import Blueprint, Response, request
 
 from events import binding
 from events.admission import Admission, Submission
+from events.answers import signing
 from events.binding import InvalidEvent
 from events.egress.urls import canonical
 from events.inbox import Inbox, Written, address
 from events.problems import problem, problem_of
 from events.queue.errors import QueueUnavailable
-from kadr.contracts.errors import InvalidObject, InvalidProfile, StoreFailure
+from kadr.contracts.errors import InvalidObject, InvalidProfile, KadrError, StoreFailure
 from kadr.contracts.keys import jcs, sha256_json
 from kadr.storage import layout
 from kadr.storage.store import ObjectStore
 
 MAX_BYTES = 4 << 20
+ASKS = (binding.REQUESTED, binding.UPLOADED)
+"""Types of events that ask for a run."""
+Refused = Callable[[str, str, str, binding.Event, KadrError], None]
+"""(owner, event id, callback URL, the event, why)."""
 WRITTEN = "s3:ObjectCreated:"
 """How the names of events begin that say that an object was written; AWS leaves the s3: out."""
 
@@ -62,6 +67,10 @@ class Ingest:
     tell: Callable[[list[str]], None]
     """Hands names of ``state/`` on to the router. Raises QueueUnavailable."""
     token: str
+    keys: Callable[[], tuple[signing.Key, ...]] = lambda: ()
+    """Who signs an event by one of them may send it."""
+    refused: Refused = lambda owner, event_id, callback_url, event, error: None
+    """Tells who asked that there will be no run. Raises StoreFailure."""
 
     def blueprint(self) -> Blueprint:
         made = Blueprint("ingest", __name__)
@@ -109,11 +118,29 @@ class Ingest:
         self.store.put(name, jcs({"why": why[:1000], "body": text}))
         return Response(json.dumps({"rejected": why[:300]}), 202, content_type="application/json")
 
+    def _unproven(self, raw: bytes) -> Response | None:
+        """An event shows by its signature where it comes from, where we have a secret for that; else by the token."""
+        keys = self.keys() if signing.SIGNATURE in request.headers else ()
+        if not keys:
+            return self._refused()
+        if not (
+            request.mimetype == binding.STRUCTURED
+            and not any(n.startswith("Ce-") for n, _ in request.headers)
+        ):
+            why = f"what is signed is the body alone: send it as {binding.STRUCTURED}"
+            return problem(415, "UnsupportedEvent", why, False)
+        try:
+            signing.check(keys, dict(request.headers), raw)
+        except signing.Unproven as error:
+            return problem(401, error.code, str(error), False)
+        return None
+
     def event(self) -> Response:
         """A CloudEvent of another system that asks for a run."""
-        if refusal := self._refused():
-            return refusal
         raw = request.get_data()
+        if refusal := self._unproven(raw):
+            return refusal
+        event: binding.Event | None = None
         try:
             try:
                 event = binding.parse(dict(request.headers), raw)
@@ -121,19 +148,45 @@ class Ingest:
             except binding.UnsupportedEvent as error:
                 return problem_of(error)
             except (InvalidEvent, InvalidObject) as error:
+                self._tell(event, error)
                 return self._rejected(raw, str(error))
             made = self.admission.admit(submission)
         except InvalidProfile as error:
-            return problem_of(error)
+            return self._no_profile(event, error)
         except StoreFailure as error:
             return problem(503, error.code, str(error), True, 1)
         return Response(json.dumps({"run_id": made.run_id}), 202, content_type="application/json")
 
+    def _no_profile(self, event: binding.Event | None, error: InvalidProfile) -> Response:
+        try:
+            self._tell(event, error)
+        except StoreFailure as away:
+            return problem(503, away.code, str(away), True, 1)
+        return problem_of(error)
+
+    def _tell(self, event: binding.Event | None, error: KadrError) -> None:
+        """If it says to whom: what it asks for is refused. Raises StoreFailure."""
+        if event is None or event.type not in ASKS:
+            return
+        try:
+            owner, url = (
+                layout.checked_owner(str(event.data.get("user_id") or "")),
+                _callback(event.data.get("callback_url")),
+            )
+        except (InvalidEvent, InvalidObject):
+            return
+        if url:
+            self.refused(owner, _event_id(event), url, event, error)
+
     def _asked(self, event: binding.Event) -> Submission:
-        if event.type not in (binding.REQUESTED, binding.UPLOADED):
+        if event.type not in ASKS:
             raise InvalidEvent(f"events of type {event.type!r} are not taken here")
         owner = layout.checked_owner(str(event.data.get("user_id") or ""))
-        return submission(owner, sha256_json(["event", event.source, event.id]), event.data)
+        return submission(owner, _event_id(event), event.data)
+
+
+def _event_id(event: binding.Event) -> str:
+    return sha256_json(["event", event.source, event.id])
 
 
 def submission(owner: str, event_id: str, data: Mapping[str, Any]) -> Submission:
@@ -146,7 +199,7 @@ def submission(owner: str, event_id: str, data: Mapping[str, Any]) -> Submission
         event_id=event_id,
         profile=_profile(data.get("profile_config")),
         priority=_priority(data.get("priority", 5)),
-        callback_url=_url(data.get("callback_url")),
+        callback_url=_callback(data.get("callback_url")),
         refresh=data.get("refresh") is True,
         meta=_meta(data.get("meta")),
     )
@@ -186,6 +239,14 @@ def _url(told: Any) -> str | None:
     if not isinstance(told, str) or not told.startswith("https://") or len(told) > 2000:
         raise InvalidEvent(f"{str(told)[:200]!r} must be an https URL of at most 2000 characters")
     return told
+
+
+def _callback(told: Any) -> str | None:
+    url = _url(told)
+    try:
+        return url and canonical(url) and url
+    except ValueError as error:
+        raise InvalidEvent(f"callback_url: {error}") from error
 
 
 def _profile(told: Any) -> Any:

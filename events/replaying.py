@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from events.answers.outbox import ANSWERS, again, name_of
 from events.messages import RENDER
 from events.queue.deadletters import DeadLetters, Letter
 from kadr.contracts.errors import ObjectMissing
@@ -40,6 +41,8 @@ class Replay:
 
     def __call__(self, letter: Letter) -> Replayed:
         m = letter.message
+        if m.function == ANSWERS:
+            return self._answer(letter)
         try:
             request = read_request(self.store, m.owner, m.run_id)
         except ObjectMissing:
@@ -56,6 +59,15 @@ class Replay:
         how = self._retry(request, state, letter)
         self.letters.drop(m.function, [letter.id])
         return how
+
+    def _answer(self, letter: Letter) -> Replayed:
+        """What a target was not told is owed to it again."""
+        name = name_of(letter.message)
+        if name is None or not again(self.store, name):
+            self.letters.drop(ANSWERS, [letter.id])
+            return Replayed.GONE
+        self.letters.replay(ANSWERS, [letter.id])
+        return Replayed.QUEUED
 
     def _state(self, request: Request) -> RunState:
         return evaluate(request, load_objects(self.store, request))

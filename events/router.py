@@ -65,9 +65,24 @@ class Tells(Protocol):
     def exchange(self, run_id: str, own: Mapping[str, bytes], place: int) -> Heard: ...
 
 
+class Announces(Protocol):
+    """Who tells others of runs: :class:`events.answers.announcer.Announcer`."""
+
+    def moved(self, request: Request, state: RunState) -> None: ...
+    def closing(self, request: Request, manifest: Manifest) -> None: ...
+    def closed(self, request: Request, manifest: Manifest) -> None: ...
+
+
+class Silent:
+    """Tells nobody."""
+
+    def moved(self, request: Request, state: RunState) -> None: ...
+    def closing(self, request: Request, manifest: Manifest) -> None: ...
+    def closed(self, request: Request, manifest: Manifest) -> None: ...
+
+
 Sources = Callable[[Request, str], AnySource]
 """(request, video id) to where the bytes lie. Raises ObjectMissing."""
-Closed = Callable[[Request, Manifest], None]
 
 
 @dataclass
@@ -95,7 +110,7 @@ class Router:
         sources: Sources,
         news: Tells,
         on_event: Callable[[dict[str, Any]], None] = lambda _: None,
-        on_closed: Closed = lambda request, manifest: None,
+        answers: Announces | None = None,
     ) -> None:
         self.store = store
         self.claims = claims
@@ -104,7 +119,7 @@ class Router:
         self.sources = sources
         self.news = news
         self.on_event = on_event
-        self.on_closed = on_closed
+        self.answers = answers or Silent()
         self.settling = Settling(store, self._tell)
         self._views: OrderedDict[tuple[str, str], _View] = OrderedDict()
         self._lock = threading.Lock()
@@ -209,7 +224,7 @@ class Router:
         state = self._settled(view)
         run = view.run
         if state.closed is None and state.closable:
-            run.manifest = close(self.store, self.claims, run.request, state.epoch)
+            run.manifest = close(self.store, self.claims, run.request, state.epoch, self.answers.closing)
             run.distrusted = True
             if run.manifest is not None:
                 state = self._settled(view)
@@ -219,6 +234,7 @@ class Router:
             self._finish(view, state)
         else:
             self._ready(view, state)
+            self.answers.moved(run.request, state)
         return state
 
     def _settled(self, view: _View) -> RunState:
@@ -293,7 +309,7 @@ class Router:
             view.closed = state.epoch
             if state.cancelled:
                 self.queue.cancel((ACQUIRE, *self.catalogue.components), run.request.run_id, state.epoch)
-            self.on_closed(run.request, run.manifest)
+            self.answers.closed(run.request, run.manifest)
         renderers = sorted(n for n, e in self.catalogue.components.items() if e.scope == "run")
         if view.rendered == state.epoch or not renderers or state.video_id is None:
             return

@@ -26,12 +26,17 @@ LISTS = frozenset({"vnd.apple.mpegurl", "x-mpegurl", "mpegurl", "dash+xml", "jso
 LIST_SUFFIXES = (".m3u8", ".mpd")
 
 
-def through(proxy: str, ca_file: Path | None = None) -> urllib3.ProxyManager:
-    """What goes out of the service goes by this. ``ca_file``: certificates to trust beside the system's."""
+def trusting(ca_file: Path | None = None) -> ssl.SSLContext:
+    """``ca_file``: certificates to trust beside the system's."""
     context = ssl.create_default_context()
     if ca_file is not None:
         context.load_verify_locations(ca_file)
-    return urllib3.ProxyManager(proxy, ssl_context=context)
+    return context
+
+
+def through(proxy: str, ca_file: Path | None = None) -> urllib3.ProxyManager:
+    """What is fetched from outside of the service is fetched by this."""
+    return urllib3.ProxyManager(proxy, ssl_context=trusting(ca_file))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kadr import __version__
@@ -34,10 +34,17 @@ def compile_manifest(request: Request, state: RunState) -> Manifest:
     )
 
 
-def close(store: ObjectStore, claims: Claims, request: Request, epoch: int) -> Manifest | None:
+def close(
+    store: ObjectStore,
+    claims: Claims,
+    request: Request,
+    epoch: int,
+    closing: Callable[[Request, Manifest], None] = lambda request, manifest: None,
+) -> Manifest | None:
     """The manifest of the closed epoch, closing it if need be; None while it cannot be closed or somebody else does.
 
-    What counts is looked up under the claim: whoever held it before may have closed the epoch.
+    What counts is looked up under the claim: whoever held it before may have closed the epoch. ``closing`` is told before it is
+    closed, and may be told again; what it raises leaves the epoch open.
     """
     claim = claims.take(f"close-{request.run_id}-{epoch}")
     if claim is None:
@@ -52,6 +59,7 @@ def close(store: ObjectStore, claims: Claims, request: Request, epoch: int) -> M
         body = jcs(manifest.model_dump(mode="json"))
         store.put(layout.manifest(request.owner, request.run_id, manifest.digest), body)
         store.put(layout.manifest_copy(request.owner, request.run_id), body)
+        closing(request, manifest)
         done = Done(
             manifest=manifest.digest, status=manifest.status, records=tuple(e.name for e in manifest.records)
         )

@@ -27,7 +27,10 @@ _OF_RUN = re.compile(
 _ALIAS = re.compile(r"^aliases/(?P<owner>[^/]+)/(?P<source>[^/]+)/(?P<video_id>[0-9a-f]{64})\.json$")
 _VIDEO = re.compile(r"^videos/(?P<owner>[^/]+)/(?P<video_id>[0-9a-f]{64})/source(?:\.ref\.json)?$")
 _OF_STATE = re.compile(r"^state/(?P<owner>[^/]+)/(?P<run_id>[^/.][^/]*)/(?P<rest>.+)$")
-ALL_STATE, ALL_VIDEOS, ALL_ALIASES = "state/", "videos/", "aliases/"
+_OWED = re.compile(
+    r"^outbox/(?P<owner>[^/]+)/(?P<run_id>[^/]+)/(?P<event>[0-9a-f]{64})\.(?P<target>[0-9a-f]{16})\.json$"
+)
+ALL_STATE, ALL_VIDEOS, ALL_ALIASES, ALL_OWED = "state/", "videos/", "aliases/", "outbox/"
 """Of all owners."""
 
 
@@ -188,6 +191,9 @@ def record_ok(epoch: int, task: str, key: str, digest: str) -> str:
     return f"{epoch}/{task}.{key[:SHORT]}.{digest[:SHORT]}.ok.json"
 
 
+RECORDS = (".ok.json", ".failed.json")
+
+
 def record_failed(epoch: int, task: str, key: str) -> str:
     return f"{epoch}/{task}.{key[:SHORT]}.failed.json"
 
@@ -222,12 +228,50 @@ def manifest(owner: str, run_id: str, digest: str) -> str:
     return f"{run_prefix(owner, run_id)}manifests/{digest}.json"
 
 
+def is_manifest(name: str) -> bool:
+    """Whether it is a manifest by its digest, which never changes; the copy for people does."""
+    return name.startswith("runs/") and name.rpartition("/")[0].endswith("/manifests")
+
+
 def manifest_copy(owner: str, run_id: str) -> str:
     return f"{run_prefix(owner, run_id)}manifest.json"
 
 
 def report_file(owner: str, run_id: str, manifest_digest: str, name: str) -> str:
     return f"{run_prefix(owner, run_id)}report/{manifest_digest}/{name}"
+
+
+def owed_prefix(owner: str, run_id: str) -> str:
+    return f"{ALL_OWED}{owner}/{run_id}/"
+
+
+def owed(owner: str, run_id: str, event_id: str, target: str) -> str:
+    """An event that a target is still to be told: here until it was, or was given up."""
+    return f"{owed_prefix(owner, run_id)}{event_id}.{target}.json"
+
+
+@dataclass(frozen=True)
+class OwedName:
+    owner: str
+    run_id: str
+    event_id: str
+    target: str
+
+
+def parse_owed(name: str) -> OwedName | None:
+    """What the name of an :func:`owed` object says; None for other names."""
+    found = _OWED.match(name)
+    return found and OwedName(found["owner"], found["run_id"], found["event"], found["target"])
+
+
+def answers_prefix(owner: str, run_id: str) -> str:
+    return f"{run_prefix(owner, run_id)}answers/"
+
+
+def answer(owner: str, run_id: str, event_id: str, target: str, delivered: bool) -> str:
+    """That a target was told an event, or that this was given up; a delivery beats a failure."""
+    how = "delivered" if delivered else "failed"
+    return f"{answers_prefix(owner, run_id)}{event_id}.{target}.{how}.json"
 
 
 def run_of(name: str) -> str | None:

@@ -68,6 +68,16 @@ class ControlMetrics(Metrics):
         self.replica_deaths = Counter(
             "kadr_replica_deaths", "Replicas that ended by themselves.", ("function",), registry=to
         )
+        self.answer_seconds = Histogram(
+            "kadr_answer_seconds",
+            "Attempts to tell a callback, sink or webhook, by what came of it, and the seconds that each took.",
+            ("target", "outcome"),
+            buckets=STARTS_S,
+            registry=to,
+        )
+        self.answers_owed = Gauge(
+            "kadr_answers_owed", "Events that targets were still to be told at the last look.", registry=to
+        )
         self.hints = Counter("kadr_hints_handled", "Hints that objects were written, handled.", registry=to)
         self.reconciler_passes = Counter(
             "kadr_reconciler_passes", "Times that the reconciler looked at all runs.", registry=to

@@ -28,7 +28,7 @@ def test_every_migration_goes_down_and_up_again_with_data_in_it(url: str, store:
         before = dump(url)
         assert all(before[table.name] for table in DERIVED)
         connection.execute(
-            "INSERT INTO webhooks (owner, run_id, event, url) VALUES ('o', 'r', 'done', 'http://x')"
+            "INSERT INTO webhooks (owner, url, events, secret) VALUES ('o', 'https://x/', '{a}', 'whsec_x')"
         )
         for number in range(len(load()) - 1, -1, -1):
             assert len(migrate(connection, to=number)) == 1

@@ -1,0 +1,52 @@
+"""How much one target may take of the deliverer: little at once, and while it fails, nearly nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+AT_ONCE = 2
+FAILURES = 3
+"""In a row, after which a target is left alone for a while."""
+REST_S = (5.0, 300.0)
+"""At first, and at most: each further failure doubles it."""
+REMEMBERED = 10_000
+
+
+@dataclass
+class Resting:
+    """By a target's name. A receiver that hangs or is down then holds up nobody else's answers."""
+
+    at_once: int = AT_ONCE
+    clock: Callable[[], float] = time.monotonic
+    _busy: Counter[str] = field(default_factory=Counter)
+    _failed: OrderedDict[str, tuple[int, float]] = field(default_factory=OrderedDict)
+    """How often in a row, and until when it rests."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def enter(self, target: str) -> float:
+        """0: it may be asked, and :meth:`leave` must follow. Else the seconds after which to try again."""
+        with self._lock:
+            _, until = self._failed.get(target, (0, 0.0))
+            if (left := until - self.clock()) > 0:
+                return left
+            if self._busy[target] >= self.at_once:
+                return 0.5
+            self._busy[target] += 1
+            return 0.0
+
+    def leave(self, target: str, failed: bool) -> None:
+        with self._lock:
+            self._busy[target] -= 1
+            if self._busy[target] <= 0:
+                del self._busy[target]
+            times, _ = self._failed.pop(target, (0, 0.0))
+            if failed:
+                over = times + 1 - FAILURES
+                rest_s = min(REST_S[1], REST_S[0] * 2 ** min(over, 10)) if over >= 0 else 0.0
+                self._failed[target] = (times + 1, self.clock() + rest_s)
+                while len(self._failed) > REMEMBERED:
+                    self._failed.popitem(last=False)
