@@ -115,13 +115,28 @@ class Acquire:
         return prefix + layout.record_ok(epoch, record.task, record.key, record.digest)
 
     def _from_store(self, request: Request) -> str:
-        ref = self._located(request)
+        try:
+            ref = self._located(request)
+        except ObjectMissing:
+            if (taken := self._taken_over(request)) is None:
+                raise
+            return taken
         if ref.size == 0:
             raise VideoUnreadable(f"{request.source_name} is empty (0 bytes)")
         video_id = self._hash(ref)
         self._take_over(request, ref, video_id)
         self._remember(request, video_id, {"size": ref.size, "etag": ref.etag})
         return video_id
+
+    def _taken_over(self, request: Request) -> str | None:
+        """The video of an upload that is not in the inbox any more: another run about it, asked for again as an answer was lost,
+        has taken it over. The ETag in its address says that it is the same."""
+        url = urlsplit(request.source)
+        if url.scheme != INBOX or "etag" not in parse_qs(url.query):
+            return None
+        names = self.store.list(layout.alias_prefix(request.owner, _hashed(request.source)))
+        videos = sorted(v for name in names if (v := layout.video_id_of(name)) is not None)
+        return next((v for v in videos if self.store.exists(layout.video_source(request.owner, v))), None)
 
     def _from_web(self, request: Request) -> str:
         if video_id := self._known(request):

@@ -19,6 +19,7 @@ from events.binding import InvalidEvent
 from events.egress.fetching import Fetching
 from events.egress.filter import Filter
 from events.egress.proxy import EgressProxy
+from events.inbox import address
 from events.ingest import source_of
 from events.messages import acquire_body
 from events.sources import Sources
@@ -122,6 +123,24 @@ def test_what_is_behind_a_url_becomes_a_video_in_a_real_s3(
     assert house.acquired(house.ask(asked.source)) == ID
     assert outside.asked == {"/v.mp4": 1}
     assert not list(store.scratch().iterdir())
+
+
+def test_an_upload_that_was_asked_about_twice_is_one_video(
+    started: Start, tmp_path: Path, proxied: tuple[Site, Fetching]
+) -> None:
+    """Who got no answer asks again: the first run has taken the upload over when the second looks for it."""
+    outside, fetch = proxied
+    client = started("juicefs").client()
+    store, bucket = S3Store(client, Cache(tmp_path / "cache", CACHE)), S3Bucket(client)
+    acquire = Acquire(store, bucket, Sources(store, bucket, lambda name: bucket), "kadr", fetch=fetch)
+    house = House(store, acquire, outside)
+    name = f"{layout.uploads_prefix(OWNER)}u/v.mp4"
+    store.put(name, VIDEO)
+    told = address(name, bucket.stat(name).etag)
+    first, second = house.ask(told), house.ask(told, ttl_days=0)
+    assert house.acquired(first) == house.acquired(second) == ID
+    assert not store.exists(name)
+    assert house.failure(house.ask(address(name, "another")))[0] == "ObjectMissing"
 
 
 def test_video_marker_alias_and_record_are_all_there(house: House) -> None:
