@@ -8,6 +8,7 @@ from typing import Any
 from flask import Flask
 
 from api.app import Api
+from api.sync import Sync
 from api.webhooks import WebhookRoutes, WebhookService
 from cli.answers import Answers
 from cli.service import Service
@@ -56,7 +57,8 @@ def create(service: Service) -> Flask:
         service.settings.api_owner,
         api.check_key,
     )
-    for blueprint in (ingest.blueprint(), api.blueprint(), hooks.blueprint()):
+    sync = Sync(api, service.settings.process_sync)
+    for blueprint in (ingest.blueprint(), api.blueprint(), hooks.blueprint(), sync.blueprint()):
         app.register_blueprint(blueprint)
     add_health(app, lambda: "the object store does not answer" if service.client.resting else "")
     add_metrics(app, Metrics())

@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     hint_window_ms: int = Field(default=0, ge=0, le=10_000)
     """How long the router waits for more notices before it looks at those that came."""
     process_sync: bool = False
-    """Whether POST /v1/process/sync answers; for development only."""
+    """Whether POST /process/sync answers; for development only."""
     default_profile: str = "standard"
     """Profile of videos that are dropped into an inbox or submitted without one: a built-in one's name, or a TOML or JSON file."""
     log_level: Level = "INFO"
