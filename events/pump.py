@@ -60,7 +60,7 @@ class Replicas(Protocol):
 
 
 class Gate(Protocol):
-    """Room on this machine for one more task."""
+    """Room on this machine for one more task. ``enter`` waits for it a little; False: there is none yet."""
 
     def enter(self, function: str) -> bool: ...
     def leave(self, function: str) -> None: ...
@@ -113,6 +113,7 @@ class Pump:
         self.flying: dict[str, tuple[Entry, Delivery]] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._room = threading.Event()
         self._post = Post(self.most, self.timeout_s)
         self._pool = ThreadPoolExecutor(self.most, f"pump {self.consumer.function}")
         self._thread = threading.Thread(target=self._loop, name=f"pump {self.consumer.function}", daemon=True)
@@ -164,9 +165,10 @@ class Pump:
                 self._post.drop(delivery, stale[delivery.name])
 
     def _fill(self) -> None:
+        self._room.clear()
         free = self._free()
         if not free:
-            self._stopping.wait(PAUSE_S)
+            self._room.wait(PAUSE_S)
             return
         if entries := self._gather():
             delivery = Delivery(free[0], tuple(entries))
@@ -196,7 +198,7 @@ class Pump:
     def _deliver(self, delivery: Delivery) -> None:
         """Only what was taken waits at the gate: an idle function holds no place there."""
         while not self.gate.enter(self.consumer.function):
-            time.sleep(PAUSE_S)
+            pass
         try:
             began = time.monotonic()
             for entry, answer in self._post.deliver(delivery):
@@ -213,6 +215,7 @@ class Pump:
         with self._lock:
             for entry in entries:
                 self.flying.pop(entry.stream_id, None)
+        self._room.set()
 
     def _ended(self, entry: Entry, answer: Answer, seconds: float) -> None:
         """What goes wrong with one task of a batch is no matter of the others."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 
 from index.database import Database, DatabaseAway
@@ -15,9 +16,13 @@ from kadr.storage.store import ObjectStore
 
 log = logging.getLogger(__name__)
 REMEMBERED = 10_000
-"""Runs that are remembered while the database is away; with more, the whole bucket is looked through afterwards."""
+"""Runs that are remembered until they are recorded; with more, the whole bucket is looked through afterwards."""
 OPEN_RUNS = 64
 """Open runs whose objects are kept, so that a new record costs one GET and not one for each record of the run."""
+PART, LONGEST_PAUSE_S = 0.25, 15.0
+"""An open run is looked at again after this part of the time that it has been open, and after so many seconds at the latest."""
+PAUSES, REST_S = 4, 30.0
+"""Catching up pauses so many times as long as it worked, 30 s at most."""
 Named = tuple[str, str]
 
 
@@ -31,6 +36,8 @@ class Index:
         self._behind: OrderedDict[Named, None] = OrderedDict()
         self._missed = False
         self._open: OrderedDict[Named, Objects] = OrderedDict()
+        self._due: dict[Named, tuple[float, float]] = {}
+        """Of open runs, on the monotonic clock: when each was first seen, and before when it is not looked at again."""
         self._lock = threading.Lock()
 
     @property
@@ -49,6 +56,8 @@ class Index:
         A run that cannot be indexed (a damaged request) is told in the log and counts as done: `kadr index check` names it.
         """
         at = (owner, run_id)
+        with self._lock:
+            self._behind.pop(at, None)  # before: what is told from now on is not read for certain
         try:
             self._project(at)
         except (DatabaseAway, StoreFailure) as error:
@@ -59,9 +68,18 @@ class Index:
             return False
         except KadrError as error:
             log.error("run %s is not indexed: %s", run_id, error, extra={"run_id": run_id, "owner": owner})
-        with self._lock:
-            self._behind.pop(at, None)
         return True
+
+    def told(self, owner: str, run_id: str, ended: bool = False) -> None:
+        """Something of the run was written: it is recorded when there is time for it (:meth:`keep_up`), once for all that was told.
+
+        What ``ended`` is recorded at the next look; the longer a run goes on, the more rarely it is looked at until then.
+        """
+        at = (owner, run_id)
+        with self._lock:
+            if ended:
+                self._due.pop(at, None)
+        self._remember(at)
 
     def _project(self, at: Named) -> None:
         with self._lock:
@@ -69,10 +87,12 @@ class Index:
         done = self.database.run(lambda connection: project(self.store, connection, *at, known))
         with self._lock:
             self._open.pop(at, None)
+            first, now = self._due.pop(at, (time.monotonic(), 0.0))[0], time.monotonic()
             if done.objects is not None and not done.closed:
                 self._open[at] = done.objects
+                self._due[at] = (first, now + min(LONGEST_PAUSE_S, (now - first) * PART))
                 if len(self._open) > OPEN_RUNS:
-                    self._open.popitem(last=False)
+                    self._due.pop(self._open.popitem(last=False)[0], None)
 
     def _remember(self, at: Named) -> None:
         with self._lock:
@@ -94,9 +114,11 @@ class Index:
         return True
 
     def catch_up(self) -> int:
-        """Record what was missed while the database was away. Returns how many runs; stops at once when it is away still."""
+        """Record what was told of, and what was missed while the database was away. Returns how many runs; stops at once when
+        it is away still."""
         with self._lock:
-            waiting = list(self._behind)
+            now = time.monotonic()
+            waiting = [at for at in self._behind if self._due.get(at, (0.0, 0.0))[1] <= now]
         done = 0
         for at in waiting:
             if not self.record(*at):
@@ -120,9 +142,13 @@ class Index:
             log.warning("the index is not caught up with: %s", error)
             return None
 
-    def keep_up(self, stop: threading.Event, pause_s: float = 5.0) -> None:
-        """Catch up now and then until ``stop``: the body of a thread."""
+    def keep_up(self, stop: threading.Event, pause_s: float = 1.0) -> None:
+        """Catch up every ``pause_s`` until ``stop``: the body of a thread.
+
+        Under load it pauses for longer than it worked, so that many records of a run are one look at it.
+        """
         self._missed = True  # what happened before this process started is not known
         while not stop.is_set():
+            began = time.monotonic()
             self.catch_up()
-            stop.wait(pause_s)
+            stop.wait(max(pause_s, min(REST_S, PAUSES * (time.monotonic() - began))))
