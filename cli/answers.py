@@ -11,10 +11,11 @@ from typing import Any
 from cli.service import Service
 from events.answers import signing
 from events.answers.announcer import Announcer
-from events.answers.deliverer import Deliverer, told
+from events.answers.deliverer import Deliverer
 from events.answers.outbox import ANSWERS, Line, Outbox
 from events.answers.post import Post
 from events.answers.rejections import Rejections
+from events.answers.sending import told
 from events.answers.targets import Targets, host_of, reached
 from events.answers.telling import SOURCE, TEST, Places, now_ms
 from events.binding import Event, to_json

@@ -43,7 +43,10 @@ def command(port: int, host: str) -> None:
     with ExitStack() as stack:
         servers = dict[str, Runs]()
         environment = _servers(stack, settings, folder, port, servers)
+        reached = LOOPBACK if host in ("0.0.0.0", "::") else host
         os.environ.update(environment)
+        if settings.public_url is None:
+            os.environ["KADR_PUBLIC_URL"] = f"http://{reached}:{port}"
         _prepare()
         egress = _egress(stack, settings, folder)
         web = _web(folder, host, port)
@@ -52,7 +55,6 @@ def command(port: int, host: str) -> None:
         stack.enter_context(web)
         control.start()
         control_url = f"http://{LOOPBACK}:{control_port}"
-        reached = LOOPBACK if host in ("0.0.0.0", "::") else host
         running.write(settings.home, f"http://{reached}:{port}", control_url)
         stack.callback(running.remove, settings.home)
         _tell(host, port, environment, folder, control_url)
@@ -79,6 +81,9 @@ def _servers(
         "KADR_NOTIFY_TOKEN": settings.notify_token.get_secret_value()
         if settings.notify_token
         else kept("notify_token"),
+        "KADR_CALLBACK_SECRET": settings.callback_secret.get_secret_value()
+        if settings.callback_secret
+        else kept("callback_secret", _new_secret),
     }
     if settings.redis_url is None:
         from cli.servers.valkey import Valkey
@@ -99,6 +104,12 @@ def _servers(
         started["PostgreSQL"] = database = stack.enter_context(Postgres(folder / "postgres"))
         found["KADR_DATABASE_URL"] = database.url
     return found
+
+
+def _new_secret() -> str:
+    from events.answers.signing import new_secret
+
+    return new_secret()
 
 
 def _object_store(stack: ExitStack, folder: Path, url: str, token: str) -> S3Server:
@@ -171,7 +182,7 @@ def _tell(host: str, port: int, environment: dict[str, str], folder: Path, contr
     url = f"http://{host}:{port}"
     said = [
         f"Kadr is up at {url} (Ctrl-C stops it; everything stays in {folder})",
-        f"  API key      {environment['KADR_API_KEY']}",
+        f"  API key      {environment['KADR_API_KEY']}; callbacks are signed by {environment['KADR_CALLBACK_SECRET']}",
     ]
     if endpoint := environment.get("KADR_S3_ENDPOINT"):
         said += [

@@ -29,8 +29,8 @@ REMEMBERED = 500
 class _Run:
     known: set[tuple[str, str]]
     """(event id, target) that were owed before."""
-    said: set[tuple[int, str, str]] = field(default_factory=set)
-    """(epoch, component, state) that were made events of."""
+    said: set[tuple[int, str]] = field(default_factory=set)
+    """(epoch, component) that were made events of; one that came out otherwise since is told of when the run is closed."""
     waiting: list[OwedName] = field(default_factory=list)
     """Owed, and to be put in line when the run is closed."""
 
@@ -49,15 +49,14 @@ class Announcer:
         """Components of an open run may have ended. What cannot be written now is written when the run is closed."""
         if state.closed is not None or not (to := self.targets.wanting(COMPONENT_COMPLETED, request.owner)):
             return
-        states = {n.component: state.component_state(n.component) for n in state.graph.nodes}
         try:
             run = self._run(request)
-            new = [c for c, s in states.items() if s in ENDED and (state.epoch, c, s) not in run.said]
-            if new:
+            left = (n.component for n in state.graph.nodes if (state.epoch, n.component) not in run.said)
+            if new := [c for c in left if state.component_state(c) in ENDED]:
                 manifest = compile_manifest(request, state)
                 events = [self._component(request, manifest, component) for component in new]
                 self.outbox.tell(self._owe(request, run, events, to))
-                run.said.update((state.epoch, c, states[c]) for c in new)
+                run.said.update((state.epoch, c) for c in new)
         except KadrError as error:
             _log.warning(
                 "components wait to be told of: %s", error, extra=about(request.run_id, request.owner)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import threading
@@ -13,20 +12,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from events.answers import signing
 from events.answers.outbox import ANSWERS, Outbox, Owed, name_of
-from events.answers.post import Post, Reply
+from events.answers.post import Post
 from events.answers.resting import Resting
+from events.answers.sending import Outcome, told
 from events.answers.targets import UNKNOWN, NotTold, Reached, Targets, host_of
-from events.binding import STRUCTURED
-from events.egress.errors import EgressDenied, NetworkTrouble
 from events.messages import about
 from events.queue.consumer import Consumer
 from events.queue.delays import delay_ms
 from events.queue.dispatch import Dispatcher
 from events.queue.errors import QueueUnavailable
 from events.queue.messages import Entry, Failure
-from kadr import __version__
 from kadr.contracts.errors import InvalidObject, KadrError, ObjectMissing
 from kadr.storage import layout
 from kadr.storage.layout import OwedName
@@ -39,66 +35,12 @@ MOST = 8
 ATTEMPTS = 20
 FIRST_MS, LONGEST_MS = 2000, 6 * 3_600_000
 """With full jitter, twenty attempts take a day or so."""
-AGAIN = frozenset({408, 425, 429})
-GONE = 410
 BLOCK_MS = 500
 PAUSE_S = 0.05
 AWAY_S = 1.0
 REFRESH_S = 3.0
 SOON_MS, AWAY_MS = 1000, 10_000
 """When what was no attempt is tried again: the run is about to be closed; database, store or secret are not there."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """``how``: delivered | retried | failed | denied | gone | removed | waiting; of a metric's label."""
-
-    how: str
-    status: int = 0
-    why: str = ""
-    after_ms: int | None = None
-    said: str = ""
-    """By the receiver; kept out of logs, for it may repeat the URL."""
-
-    @property
-    def text(self) -> str:
-        return f"{self.why}: {self.said}" if self.said else self.why
-
-    @property
-    def passing(self) -> bool:
-        return self.how == "retried"
-
-
-def outcome(reply: Reply) -> Outcome:
-    """What an answer of a receiver's means."""
-    why = f"it answered {reply.status}"
-    if reply.taken:
-        return Outcome("delivered", reply.status)
-    if reply.status == GONE:
-        return Outcome("gone", reply.status, why, said=reply.said)
-    if reply.status in AGAIN or reply.status >= 500:
-        return Outcome("retried", reply.status, why, reply.retry_after_ms, reply.said)
-    if 300 <= reply.status < 400:
-        why += ", and redirects are not followed: name the URL that it leads to"
-    return Outcome("failed", reply.status, why, said=reply.said)
-
-
-def told(post: Post, to: Reached, event: Mapping[str, Any]) -> Outcome:
-    """Send ``event``, signed now. Never raises."""
-    body = json.dumps(event, ensure_ascii=True, separators=(",", ":")).encode()
-    headers = {
-        "Content-Type": f"{STRUCTURED}; charset=utf-8",
-        "User-Agent": f"Kadr/{__version__}",
-        **signing.headers(to.keys, str(event["id"]), body),
-    }
-    if event.get("traceparent"):
-        headers["traceparent"] = str(event["traceparent"])
-    try:
-        return outcome(post(to.url, headers, body))
-    except EgressDenied as error:
-        return Outcome("denied", why=str(error))
-    except NetworkTrouble as error:
-        return Outcome("retried", why=str(error))
 
 
 @dataclass
@@ -279,7 +221,7 @@ class Deliverer:
         attempt = entry.message.attempt
         if found.passing and attempt + 1 < self.attempts:
             wait_ms = delay_ms(attempt, found.after_ms, random.random, self.first_ms, LONGEST_MS)
-            self.consumer.retry_later(entry, wait_ms, Failure(_code(found), found.text))
+            self.consumer.retry_later(entry, wait_ms, Failure(found.code, found.text))
             return found
         if found.passing:
             found = replace(found, how="failed")
@@ -293,7 +235,7 @@ class Deliverer:
         }
         self.outbox.settle(owed, found.how == "delivered", said)
         if found.how in ("failed", "denied"):
-            self.consumer.give_up(entry, Failure(_code(found), found.text))
+            self.consumer.give_up(entry, Failure(found.code, found.text))
         else:
             if found.how == "gone":
                 self.targets.gone(owed.target, owed.name.owner)
@@ -314,12 +256,6 @@ class Deliverer:
             f": {found.why}" if found.why else "",
             extra=_about(entry) | {"outcome": found.how, "seconds": round(seconds, 3)},
         )
-
-
-def _code(found: Outcome) -> str:
-    if found.how == "denied":
-        return EgressDenied.__name__
-    return f"HTTP{found.status}" if found.status else NetworkTrouble.__name__
 
 
 def _time_ms(event: Mapping[str, Any]) -> int:

@@ -55,8 +55,11 @@ class Post:
         except ValueError:  # which would quote it
             raise EgressDenied("its URL is none of http or https, or holds a user's name") from None
         try:
-            with _connected(self.proxy, self.total_s) as raw:
-                return self._asked(raw, parts, headers, body)
+            with _connected(self.proxy, self.total_s) as (raw, late):
+                reply = self._asked(raw, parts, headers, body)
+            if late.is_set():  # what was cut may look like an answer
+                raise TimeoutError(f"it took longer than {self.total_s:g} s")
+            return reply
         except (OSError, HTTPException, ValueError) as error:
             raise NetworkTrouble(f"{_host(parts)}: {_said(str(error)) or type(error).__name__}") from error
 
@@ -105,12 +108,13 @@ def _tunnel(raw: socket.socket, place: str) -> None:
 
 
 @contextmanager
-def _connected(proxy: str, total_s: float) -> Iterator[socket.socket]:
-    """A connection to the proxy that is cut after ``total_s``: a timeout of each read alone bounds nothing."""
-    at = urlsplit(proxy)
+def _connected(proxy: str, total_s: float) -> Iterator[tuple[socket.socket, threading.Event]]:
+    """A connection to the proxy that is cut after ``total_s``, and whether it was: a timeout of each read alone bounds nothing."""
+    at, late = urlsplit(proxy), threading.Event()
     with socket.create_connection((at.hostname or "", at.port or 80), QUIET_S) as raw, raw.dup() as handle:
 
         def cut() -> None:
+            late.set()
             with suppress(OSError):
                 handle.shutdown(socket.SHUT_RDWR)
 
@@ -118,7 +122,7 @@ def _connected(proxy: str, total_s: float) -> Iterator[socket.socket]:
         watchdog.daemon = True
         watchdog.start()
         try:
-            yield raw
+            yield raw, late
         finally:
             watchdog.cancel()
 
