@@ -101,7 +101,10 @@ class Api:
     # -- uploads -----------------------------------------------------------------------------------------------------
 
     def begin_upload(self) -> Response:
-        """Where to put a file: one URL, or with ``parts`` one for each part, which may be asked for again and resumed."""
+        """Where to put a file: one URL, or with ``parts`` one for each part, which may be asked for again and resumed.
+
+        Each is good for the bytes that were told and no others.
+        """
         body = json_body()
         name, size = body.get("name"), body.get("size")
         if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -111,7 +114,8 @@ class Api:
         key = f"{layout.uploads_prefix(self.owner)}{uuid.uuid4().hex}/{name}"
         if size <= PART_BYTES:
             return said(
-                201, {"key": key, "url": self.bucket.presign_put(key, EXPIRES_S), "expires_s": EXPIRES_S}
+                201,
+                {"key": key, "url": self.bucket.presign_put(key, EXPIRES_S, size), "expires_s": EXPIRES_S},
             )
         if size > PART_BYTES * MAX_PARTS:
             raise BadRequest(f"size {size} is more than {PART_BYTES * MAX_PARTS} bytes")
@@ -126,8 +130,14 @@ class Api:
 
     def _parts(self, key: str, upload: str, size: int) -> dict[str, Any]:
         there = {part.number: part.size for part in self.bucket.parts(key, upload)}
-        numbers = range(1, -(-size // PART_BYTES) + 1)
-        urls = {n: self.bucket.presign_part(key, upload, n, EXPIRES_S) for n in numbers if n not in there}
+        count = -(-size // PART_BYTES)
+        urls = {
+            n: self.bucket.presign_part(
+                key, upload, n, EXPIRES_S, min(PART_BYTES, size - (n - 1) * PART_BYTES)
+            )
+            for n in range(1, count + 1)
+            if n not in there
+        }
         return {
             "key": key,
             "upload_id": upload,

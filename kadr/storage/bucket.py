@@ -55,7 +55,9 @@ class Reader(Protocol):
 class Bucket(Reader, Protocol):
     """Our own bucket. Signing asks nobody: its URLs are for the public endpoint, which may not be reachable from here."""
 
-    def presign_put(self, name: str, expires_s: int) -> str: ...
+    def presign_put(self, name: str, expires_s: int, size: int | None = None) -> str:
+        """``size``: a body of any other length is refused."""
+        ...
 
     def presign_get(self, name: str, expires_s: int, save_as: str | None = None) -> str:
         """``save_as``: the file name that a browser offers."""
@@ -65,7 +67,9 @@ class Bucket(Reader, Protocol):
         """The id of a new upload in parts. All parts but the last must be 5 MiB or more."""
         ...
 
-    def presign_part(self, name: str, upload: str, number: int, expires_s: int) -> str: ...
+    def presign_part(
+        self, name: str, upload: str, number: int, expires_s: int, size: int | None = None
+    ) -> str: ...
 
     def parts(self, name: str, upload: str) -> list[UploadPart]:
         """What of an upload is there, by number. Raises ObjectMissing if it is not open (any more)."""

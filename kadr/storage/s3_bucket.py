@@ -17,6 +17,7 @@ from kadr.storage.bucket import Pinned, Upload, UploadPart
 from kadr.storage.ranged import RangedSource
 from kadr.storage.s3 import checked, ms
 from kadr.storage.s3_client import S3Client
+from kadr.storage.signing import of_length
 
 EVENTS = ["s3:ObjectCreated:*"]
 COPY_PART = 1 << 30
@@ -84,8 +85,8 @@ class S3Bucket(S3Reader):
         super().__init__(client)
         self._copy_part = copy_part
 
-    def presign_put(self, name: str, expires_s: int) -> str:
-        return self._signed("PUT", name, expires_s)
+    def presign_put(self, name: str, expires_s: int, size: int | None = None) -> str:
+        return self._sized(self._signed("PUT", name, expires_s), size)
 
     def presign_get(self, name: str, expires_s: int, save_as: str | None = None) -> str:
         offered = (
@@ -95,8 +96,14 @@ class S3Bucket(S3Reader):
         )
         return self._signed("GET", name, expires_s, offered)
 
-    def presign_part(self, name: str, upload: str, number: int, expires_s: int) -> str:
-        return self._signed("PUT", name, expires_s, {"uploadId": upload, "partNumber": str(number)})
+    def presign_part(
+        self, name: str, upload: str, number: int, expires_s: int, size: int | None = None
+    ) -> str:
+        query = {"uploadId": upload, "partNumber": str(number)}
+        return self._sized(self._signed("PUT", name, expires_s, query), size)
+
+    def _sized(self, url: str, size: int | None) -> str:
+        return url if size is None else of_length(url, "PUT", size, self._client.address.secret_key)
 
     def _signed(self, method: str, name: str, expires_s: int, query: dict[str, str] | None = None) -> str:
         return self._client.public.get_presigned_url(

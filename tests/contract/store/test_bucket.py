@@ -50,6 +50,24 @@ def test_users_put_and_get_with_a_url_alone(bucket: S3Bucket, s3: S3Store) -> No
         assert "filename*=UTF-8''%D0%9C" in answer.headers["Content-Disposition"]
 
 
+@pytest.mark.parametrize("name", ["inbox/local/Отпуск 1+1.mp4", "inbox/a&b=c~(d)!*'.mp4"])
+def test_a_url_for_so_many_bytes_takes_no_others(bucket: S3Bucket, s3: S3Store, name: str) -> None:
+    for wrong in (b"", b"1234", b"123456", b"12345" * 1000):
+        assert send(bucket.presign_put(name, SOON, 5), wrong)[0] in (403, 411)  # 411: nothing at all
+    with pytest.raises(ObjectMissing):
+        bucket.stat(name)
+    url = bucket.presign_put(name, SOON, 5)
+    assert send(url.replace("content-length%3Bhost", "host"), b"123456")[0] == 403
+    assert send(url, b"12345")[0] == 200
+    assert s3.get(name) == b"12345"
+    upload = bucket.begin_upload(name)
+    assert send(bucket.presign_part(name, upload, 1, SOON, 7), b"12345678")[0] == 403
+    assert bucket.parts(name, upload) == []
+    assert send(bucket.presign_part(name, upload, 1, SOON, 7), b"1234567")[0] == 200
+    bucket.complete_upload(name, upload, bucket.parts(name, upload))
+    assert bucket.stat(name).size == 7
+
+
 def test_a_url_is_good_for_what_was_signed_and_no_longer(bucket: S3Bucket, s3: S3Store) -> None:
     s3.put("runs/a", b"a")
     s3.put("runs/b", b"b")
