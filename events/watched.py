@@ -12,6 +12,8 @@ from flask import Request, Response
 
 from events.messages import about
 from events.outcomes import BAD, outcome
+from events.problems import problem_of
+from kadr.contracts.errors import KadrError
 from kadr.telemetry.metrics import FunctionMetrics
 
 _log = logging.getLogger("kadr.function")
@@ -27,7 +29,12 @@ class Watched:
 
     def __call__(self, request: Request) -> Response:
         began = time.monotonic()
-        answer = self.function(request)
+        try:
+            answer = self.function(request)
+        except (
+            KadrError
+        ) as error:  # say, the store was away when a failure was to be recorded: the pump reads why
+            answer = problem_of(error)
         seconds = time.monotonic() - began
         how = outcome(answer.status_code, answer.get_json(force=True, silent=True) or {})
         self.metrics.task_seconds.labels(self.name, how).observe(seconds)
