@@ -64,8 +64,8 @@ bench: weights ## a ten-minute video: speed, where the time goes, chunked agains
 fuzz: $(READY) $(VENV)/fuzz ## damaged files of every container through the front door (N=2500), then our own formats
 	PYTHONPATH=$(VENV)/fuzz $(BIN)/python tests/fuzz/run.py $(N) $(if $(SEED),--seed $(SEED))
 
-chaos: weights ## kill whatever of a service runs, 200 times, while videos come in (SEED=…, KILLS=…)
-	$(BIN)/python tests/chaos/run.py $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
+chaos: weights ## all that can go wrong around a service, and 200 kills, while videos come in (SEED=…, KILLS=…, MINUTES=…)
+	$(BIN)/python tests/chaos/run.py $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
 
 # Apart from the other packages: it has wheels for Linux on x86-64 only.
 $(VENV)/fuzz: | $(READY)

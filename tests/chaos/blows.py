@@ -13,20 +13,22 @@ from contextlib import suppress
 import psutil
 import redis
 
-from tests.chaos.attacked import House
+from tests.chaos.attacked import OTHER, House, kind_of
 from tests.chaos.store_relay import SPELLS
 
-KILL, FLUSH, DATABASE, QUEUE, DISK, CACHE = (
+KILL, WHOLE, FLUSH, DATABASE, QUEUE, DISK, CACHE = (
     "kill",
+    "whole service killed",
     "queue emptied",
     "database stopped",
     "queue stopped",
     "store's disk full",
     "workers' disk full",
 )
-SHARES = {FLUSH: 25, DATABASE: 25, QUEUE: 50, DISK: 100, CACHE: 40} | dict.fromkeys(SPELLS, 60)
+SHARES = {WHOLE: 100, FLUSH: 25, DATABASE: 25, QUEUE: 50, DISK: 100, CACHE: 20} | dict.fromkeys(SPELLS, 60)
 """One of these on so many kills."""
 SPELL_S = {DATABASE: (4, 15), QUEUE: (2, 6), DISK: (20, 25), CACHE: (4, 8)} | dict.fromkeys(SPELLS, (6, 12))
+STARTS = 10
 FULL_BYTES = 4096
 """What a process may write to one file while its disk is full."""
 
@@ -54,6 +56,8 @@ class Blows:
         """Whether it was dealt: nothing is killed that is not there."""
         if kind == KILL:
             return self._kill()
+        if kind == WHOLE:
+            return self._kill_whole()
         if kind == FLUSH:
             return self._flush()
         if kind in SPELLS:
@@ -79,7 +83,7 @@ class Blows:
         return True
 
     def _kill(self) -> bool:
-        kinds = sorted({kind for kind in map(self._kind, self.house.family()) if kind})
+        kinds = sorted({kind_of(process) for process in self.house.family()} - {OTHER})
         if not kinds:
             return False
         kind = self.random.choice(kinds)
@@ -90,11 +94,19 @@ class Blows:
             return True
         return False
 
-    @staticmethod
-    def _kind(process: psutil.Process) -> str:
-        from tests.chaos.attacked import OTHER, kind_of
-
-        return "" if (kind := kind_of(process)) == OTHER else kind
+    def _kill_whole(self) -> bool:
+        """`kadr up` itself, and started again as its owner would, until it starts: its store may be away just then."""
+        process = self.house.up.process
+        assert process is not None
+        process.kill()
+        process.wait()
+        self.tally[WHOLE] += 1
+        for _ in range(STARTS):
+            with suppress(AssertionError):
+                self.house.up.start()
+                return True
+            self.tally["starts that failed"] += 1
+        raise SystemExit(f"kadr up did not start again: {self.house.up.logs()}")
 
     def _flush(self) -> bool:
         with suppress(redis.RedisError, LookupError):

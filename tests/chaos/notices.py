@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
+import sys
 import threading
 import time
 import urllib.error
@@ -18,6 +19,24 @@ PATIENCE_S = 10.0
 _Due = tuple[float, int, int, bytes, str]
 
 
+class Listener(ThreadingHTTPServer):
+    """On loopback. Callers are killed at will: that one went away is nothing to tell."""
+
+    daemon_threads = True
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        self.shutdown()
+        self.server_close()
+
+
 class Notices:
     """Answers every notice 200, as a network that loses it afterwards."""
 
@@ -29,10 +48,9 @@ class Notices:
         self._ready = threading.Condition()
         self._numbers = itertools.count()
         self._latest = -1
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        for loop in (self._server.serve_forever, *[self._deliver] * 4):
-            threading.Thread(target=loop, daemon=True).start()
+        self._server = Listener(_handler(self))
+        for _ in range(4):
+            threading.Thread(target=self._deliver, daemon=True).start()
 
     @property
     def url(self) -> str:
@@ -78,8 +96,7 @@ class Notices:
         return True
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
 
 
 def _handler(notices: Notices) -> type[BaseHTTPRequestHandler]:

@@ -10,7 +10,9 @@ import threading
 import time
 from collections import Counter
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.chaos.notices import Listener
 
 SLOW, BUSY, BROKEN, AWAY = "slow", "slow down", "broken", "away"
 SPELLS = (SLOW, BUSY, BROKEN, AWAY)
@@ -36,9 +38,7 @@ class StoreRelay:
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self._until: dict[str, float] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server = Listener(_handler(self))
 
     @property
     def endpoint(self) -> str:
@@ -76,8 +76,7 @@ class StoreRelay:
             return self._random.uniform(*LATENCY_S)
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
 
 
 def _handler(relay: StoreRelay) -> type[BaseHTTPRequestHandler]:
