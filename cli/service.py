@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from events.inbox import Inbox
     from events.queue.claims import RedisClaims
     from events.queue.dispatch import Dispatcher
+    from events.queue.news import News
     from events.queue.server import Server
     from events.sources import Sources
     from index.keeping import Index
     from kadr.pipeline.catalogue import Catalogue
+    from kadr.storage.remembering import Remembering
     from kadr.storage.s3 import S3Store
     from kadr.storage.s3_bucket import S3Bucket, S3Reader
     from kadr.storage.s3_client import S3Address, S3Client
@@ -110,7 +112,7 @@ class Service:
         from index.keeping import Index
 
         url = self.settings.database_url
-        return Index(self.store, Database(url.get_secret_value())) if url else None
+        return Index(self.steering, Database(url.get_secret_value())) if url else None
 
     @cached_property
     def server(self) -> Server:
@@ -136,6 +138,20 @@ class Service:
         if stopped := [name for name, rate in rates.items() if not rate.per_s]:
             raise InvalidSetting(f"KADR_RATE_LIMITS: {stopped[0]} would never run at 0 a second")
         return Dispatcher(self.server, rates)
+
+    @cached_property
+    def news(self) -> News:
+        from events.queue.news import News
+
+        return News(self.server)
+
+    @cached_property
+    def steering(self) -> Remembering:
+        """The store of a process that moves runs on: what a run's objects say is read once, and from whoever just wrote them."""
+        from kadr.pipeline.epochs import is_sound
+        from kadr.storage.remembering import Remembering, is_state
+
+        return Remembering(self.store, is_state, is_sound, self.news.written)
 
     def claims(self, function: str) -> RedisClaims:
         from events.queue.claims import RedisClaims
@@ -202,11 +218,14 @@ class Service:
         from events.worker import Worker
         from kadr.pipeline.workers import Host
         from kadr.storage.relay import Relay
+        from kadr.storage.remembering import Remembering, is_result
 
         if name not in self.catalogue.components:
             raise ServiceUnset(f"KADR_FUNCTION={name!r}: there is no such component")
         role = "media" if name in self.opens_video else "models"
-        relay = Relay(self.store, self.claims(name), self.sources, scratch, on_fault=_note)
+        writing = self.news.writing
+        store = Remembering(self.store, is_result)
+        relay = Relay(store, self.claims(name), self.sources, scratch, on_fault=_note, on_put=writing)
         command = [sys.executable, "-m", "cli.worker", role, str(scratch), str(self.machine.threads), "2"]
         environment = self.machine.malloc() if role == "models" else {}
         worker = Worker(Host(role, command, _note, environment, relay=relay.serve))

@@ -29,6 +29,7 @@ from kadr.pipeline.failing import makers_of_lost
 from kadr.pipeline.localrun import LocalRun
 from kadr.pipeline.messages import RenderSpec
 from kadr.pipeline.settling import Settling
+from kadr.pipeline.shelf import Shelf
 from kadr.pipeline.spec import AnySource, TaskSpec, spec_of
 from kadr.pipeline.state import RunState
 from kadr.storage import layout
@@ -120,7 +121,7 @@ class Router:
         self.news = news
         self.on_event = on_event
         self.answers = answers or Silent()
-        self.settling = Settling(store, self._tell)
+        self.settling = Settling(store, self._tell, Shelf(store).lookup)
         self._views: OrderedDict[tuple[str, str], _View] = OrderedDict()
         self._lock = threading.Lock()
 

@@ -65,7 +65,7 @@ def run(store: ObjectStore, owner: str, run_id: str, known: Objects | None = Non
             "finished_at": instant(store.modified_ms(prefix + done)),
         }
         return _rows(request, epochs.graph, manifest, epochs.current, len(names), marks, seen)
-    objects = load_objects(store, request, {**(known or {}), **marks})
+    objects = load_objects(store, request, {**(known or {}), **marks}, names)
     state = evaluate(request, objects)
     if state.closed is not None:  # it was closed while it was read
         return run(store, owner, run_id, objects)

@@ -62,6 +62,18 @@ class RedisClaims:
             for claim, still in zip(claims, told, strict=True):
                 claim.renewed(asked + self._lease_ms / 1000 if still else None)
 
+    def confirm(self, claim: RedisClaim) -> bool:
+        """Whether the server says that ``claim`` is still its holder's; False where it cannot be asked."""
+        asked = time.monotonic()
+        try:
+            told = self._server.function(
+                "claim_renew", self._function, self._lease_ms, claim.key, claim.token
+            )
+        except QueueUnavailable:
+            return False
+        claim.renewed(asked + self._lease_ms / 1000 if told[0] else None)
+        return not claim.lost
+
     def awaited(self, key: str) -> bool:
         """Whether anybody is parked on ``key``: then its holder goes on even if its run was cancelled. Raises QueueUnavailable."""
         return bool(self._server.function("claim_awaited", self._function, key))
@@ -101,6 +113,9 @@ class RedisClaim:
     def lost(self) -> bool:
         """Whether somebody else may hold it: the server said so, or it could not be renewed for a whole lease."""
         return self._refused or time.monotonic() >= self.until
+
+    def held(self) -> bool:
+        return self._claims.confirm(self)
 
     def renewed(self, until: float | None) -> None:
         if until is None:

@@ -37,6 +37,7 @@ RUN_KEYS = {
     "BUILDING": ":building",
     "CLOSE": ":close:",  # + epoch
     "NEWS": ":news",  # what routers told each other
+    "BODY": ":body:",  # + name of an object of its state that is just being written
 }
 _PREFIX = re.compile(r"[A-Za-z0-9_.:-]+")
 
@@ -67,6 +68,9 @@ class Names:
 
     def news(self, run_id: str) -> str:
         return self.run(run_id) + RUN_KEYS["NEWS"]
+
+    def body(self, run_id: str, name: str) -> str:
+        return self.run(run_id) + RUN_KEYS["BODY"] + name
 
     @property
     def hints(self) -> str:

@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
-from events.queue.errors import translated
+from events.queue.errors import QueueUnavailable, translated
 from events.queue.queue import DAY_MS
 from events.queue.server import Server
+from kadr.storage import layout
+
+WRITING_MS = 60_000
+"""How long the body of a record is at hand after its writer began to write it."""
+LARGEST = 256 << 10
+"""What is larger is read from the bucket."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,27 @@ class News:
     def __init__(self, server: Server, life_ms: int = DAY_MS) -> None:
         self._server = server
         self._life_ms = life_ms
+
+    def writing(self, name: str, body: bytes) -> None:
+        """``body`` is about to be written as ``name``: whoever is told that it was need not read it from the bucket.
+
+        Never raises: who does not find it here reads it there.
+        """
+        at = layout.parse_run(name)
+        if at is None or not name.endswith(layout.RECORDS) or len(body) > LARGEST:
+            return
+        with suppress(QueueUnavailable, UnicodeDecodeError), translated(f"queue, {name}"):
+            self._server.client.set(self._server.names.body(at[1], at[2]), body.decode(), px=WRITING_MS)
+
+    def written(self, name: str) -> bytes | None:
+        """The body of ``name``, which is known to be in the bucket, if its writer told it. Never raises."""
+        at = layout.parse_run(name)
+        if at is None or not name.endswith(layout.RECORDS):
+            return None
+        with suppress(QueueUnavailable), translated(f"queue, {name}"):
+            found = self._server.client.get(self._server.names.body(at[1], at[2]))
+            return None if found is None else str(found).encode()
+        return None
 
     def exchange(self, run_id: str, own: Mapping[str, bytes], place: int) -> Heard:
         """Say ``own`` and hear what was said from ``place`` on, our own among it."""

@@ -11,7 +11,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -270,26 +270,35 @@ def read_request(store: ObjectStore, owner: str, run_id: str) -> Request:
         raise InvalidObject(f"{name} is not a request: {first_fault(error)}") from error
 
 
-def load_objects(store: ObjectStore, request: Request, known: Objects | None = None) -> dict[str, Stored]:
-    """The run's objects by name below its state prefix; those in ``known`` are not read again.
+def load_objects(
+    store: ObjectStore,
+    request: Request,
+    known: Objects | None = None,
+    names: Iterable[str] | None = None,
+) -> dict[str, Stored]:
+    """The run's objects by name below its state prefix; those in ``known`` are not read again. ``names``: as just listed.
 
     A damaged object counts as absent: its task is looked up by key, or computed, again. What a closed epoch lists and has lost
     is taken from its manifest.
     """
-    found = found_objects(store, request, known)
+    found = found_objects(store, request, known, names)
     return {**found, **lost_records(store, request, found)}
 
 
-def found_objects(store: ObjectStore, request: Request, known: Objects | None = None) -> dict[str, Stored]:
+def found_objects(
+    store: ObjectStore,
+    request: Request,
+    known: Objects | None = None,
+    names: Iterable[str] | None = None,
+) -> dict[str, Stored]:
     """The same, without what was lost."""
     prefix = layout.state_prefix(request.owner, request.run_id)
     found = dict(known or {})
-    for full in store.list(prefix):
-        name = full.removeprefix(prefix)
+    for name in (full.removeprefix(prefix) for full in store.list(prefix)) if names is None else names:
         if name in found or layout.parse_state(name) is None:
             continue
         try:
-            value = parse(name, store.get(full))
+            value = parse(name, store.get(prefix + name))
         except (InvalidObject, ObjectMissing):
             continue
         if value is not None:

@@ -12,7 +12,8 @@ from kadr.contracts.errors import InvalidObject
 from kadr.contracts.faults import first_fault
 from kadr.contracts.keys import SHORT
 from kadr.contracts.run import ACQUIRE, Cancelled, Done, Failure, Graph, Record, Retry
-from kadr.storage.layout import MarkName, RecordName, parse_state
+from kadr.storage.layout import MarkName, RecordName, parse_run, parse_state
+from kadr.storage.remembering import is_whole
 
 Stored = Record | Failure | Retry | Cancelled | Done
 Objects = Mapping[str, Stored]
@@ -42,6 +43,17 @@ def parse(name: str, body: bytes) -> Stored | None:
     if isinstance(found, RecordName) and isinstance(value, Record | Failure):
         _check_name(name, found, value)
     return value
+
+
+def is_sound(name: str, body: bytes) -> bool:
+    """Whether the object ``name`` of the bucket, if it is of a run's state, is what its name promises."""
+    at = parse_run(name)
+    if at is None or parse_state(at[2]) is None:
+        return is_whole(name, body)
+    try:
+        return parse(at[2], body) is not None
+    except InvalidObject:
+        return False
 
 
 def _kind(found: MarkName | RecordName) -> type[Stored]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kadr.contracts.artifact import Artifact
@@ -12,16 +13,17 @@ from kadr.contracts.run import ACQUIRE, NO_KEY, Record, RecordResult, Request
 from kadr.pipeline.epochs import parse
 from kadr.pipeline.spec import TaskSpec
 from kadr.storage import layout
-from kadr.storage.results import ResultId, find_result, read_header, read_result
+from kadr.storage.results import Found, ResultId, about, find, read_result
 from kadr.storage.store import ObjectStore
 
+YOUNG_MS = 6 * 3_600_000
+"""What was written since is left as it is when it is found again: garbage is four times as old at least, whatever the clocks say."""
 
-def lookup(store: ObjectStore, spec: TaskSpec) -> dict[str, str]:
-    """Digests of the wanted results that are in the store already, by output name."""
-    found = {
-        w.name: find_result(store, spec.owner, spec.video_id, spec.component, w.key) for w in spec.wanted
-    }
-    return {name: digest for name, digest in found.items() if digest is not None}
+
+def lookup(store: ObjectStore, spec: TaskSpec) -> dict[str, Found]:
+    """The wanted results that are in the store already, by output name: one listing for each."""
+    found = {w.name: find(store, spec.owner, spec.video_id, spec.component, w.key) for w in spec.wanted}
+    return {name: there for name, there in found.items() if there is not None}
 
 
 def acquired(request: Request) -> Record:
@@ -35,55 +37,60 @@ def record_acquired(store: ObjectStore, request: Request, epoch: int) -> Record:
     return _put(store, request.owner, request.run_id, epoch, acquired(request))
 
 
-def record_cached(store: ObjectStore, spec: TaskSpec, found: Mapping[str, str]) -> Record:
-    """Write and return the record of a task all of whose results were found. Raises ObjectMissing."""
-    _touch(store, spec, found)
+def record_cached(store: ObjectStore, spec: TaskSpec, found: Mapping[str, Found]) -> Record:
+    """Write and return the record of a task all of whose results were just found. Raises ObjectMissing."""
+    _touch(store, found.values())
     return _put(store, spec.owner, spec.run_id, spec.epoch, found_record(store, spec, found))
 
 
-def found_record(store: ObjectStore, spec: TaskSpec, found: Mapping[str, str]) -> Record:
+def found_record(store: ObjectStore, spec: TaskSpec, found: Mapping[str, Found]) -> Record:
     """The record of a task all of whose results were found, not written anywhere."""
-    return _record(store, spec, found, frozenset(found), 0, 0.0, "")
+    digests = {name: there.digest for name, there in found.items()}
+    return _record(store, spec, digests, frozenset(found), 0, 0.0, "")
 
 
 def write_record(
     store: ObjectStore,
     spec: TaskSpec,
-    digests: Mapping[str, str],
-    cached: frozenset[str],
+    made: Mapping[str, str],
+    found: Mapping[str, Found],
     started_ms: int,
     seconds: float,
     device: str,
     details: Mapping[str, Any],
 ) -> Record:
-    """Write and return the record of a task that was run; ``cached`` names the outputs that were found after all.
+    """Write and return the record of a task that was run: the digests of what it ``made``, and what was ``found`` after all.
 
     Raises ObjectMissing.
     """
-    _touch(store, spec, {name: digest for name, digest in digests.items() if name in cached})
-    record = _record(store, spec, digests, cached, started_ms, seconds, device)
+    _touch(store, found.values())
+    digests = {**{name: there.digest for name, there in found.items()}, **made}
+    record = _record(store, spec, digests, frozenset(found), started_ms, seconds, device)
     before = spec.remakes
     remade = 0 if before is None or before.digest == record.digest else before.remade + 1
     record = record.model_copy(update={"details": dict(details), "remade": remade})
-    return _put(store, spec.owner, spec.run_id, spec.epoch, record)
+    return _put(store, spec.owner, spec.run_id, spec.epoch, record, bool(found) or spec.refresh)
 
 
-def _touch(store: ObjectStore, spec: TaskSpec, found: Mapping[str, str]) -> None:
+def _touch(store: ObjectStore, found: Iterable[Found]) -> None:
     """What was written long ago and no run refers to is garbage until it is touched."""
-    for wanted in spec.wanted:
-        if wanted.name in found:
-            result = ResultId(spec.owner, spec.video_id, spec.component, wanted.key, found[wanted.name])
-            store.touch(result.json)
+    now_ms = time.time_ns() // 1_000_000
+    for there in found:
+        if abs(now_ms - there.modified_ms) > YOUNG_MS:
+            store.touch(there.result.json)
 
 
-def _put(store: ObjectStore, owner: str, run_id: str, epoch: int, record: Record) -> Record:
+def _put(
+    store: ObjectStore, owner: str, run_id: str, epoch: int, record: Record, repeat: bool = True
+) -> Record:
     """Write ``record`` unless it is there: what is there says who computed what, and a repeat would say cached.
 
-    A damaged one is no record. Returns ``record`` all the same: what this process did is what it tells.
+    A damaged one is no record. Returns ``record`` all the same: what this process did is what it tells. ``repeat``: whether there
+    can be one; not where everything was computed because nothing was found, for whoever recorded this task had results to name.
     """
     name = layout.record_ok(epoch, record.task, record.key, record.digest)
     full = layout.state_prefix(owner, run_id) + name
-    there = _stored(store, full, name)
+    there = _stored(store, full, name) if repeat else None
     if there is None or there.remade < record.remade:
         store.put(full, jcs(record.model_dump(mode="json")))
     return record
@@ -110,7 +117,7 @@ def _record(
     plan = None
     for wanted in spec.wanted:
         result = ResultId(spec.owner, spec.video_id, spec.component, wanted.key, digests[wanted.name])
-        payload = read_header(store, result)["payload"]
+        payload = about(store, result)
         warnings.update(dict.fromkeys(_warnings(spec, payload)))
         if wanted.name == "plan":
             plan = _spans(read_result(store, result))

@@ -1,6 +1,6 @@
 """The generic shell: runs one task of any component, from its spec to its record. Local, HTTP and queue shells call it.
 
-It looks the results up, claims their keys, reads the inputs, calls the plain function, checks and writes what it made, and
+It claims the results' keys, looks them up, reads the inputs, calls the plain function, checks and writes what it made, and
 writes the record. What a component raises leaves here as it is: the caller decides about retries and failure records.
 """
 
@@ -34,9 +34,9 @@ from kadr.pipeline.progress import Progress, watched_audio, watched_frames
 from kadr.pipeline.recording import lookup, record_cached, write_record
 from kadr.pipeline.spec import AnySource, SourceRef, TaskSpec
 from kadr.pipeline.state import Input
-from kadr.storage.claims import Claims
+from kadr.storage.claims import Claim, Claims
 from kadr.storage.ranged import Ranged, RangedSource
-from kadr.storage.results import ResultId, find_result, read_result, write_result
+from kadr.storage.results import Found, ResultId, find_result, read_result, write_result
 from kadr.storage.store import ObjectStore
 
 
@@ -57,33 +57,39 @@ class Busy(Exception):
 
 
 def run_task(shell: Shell, spec: TaskSpec, progress: Progress = lambda _: None) -> Record:
-    """Run ``spec`` and write its record. Raises Busy, and whatever the component or the store raise."""
-    found = {} if spec.refresh else lookup(shell.store, spec)
-    missing = [w for w in spec.wanted if w.name not in found]
-    if not missing:
-        return record_cached(shell.store, spec, found)
+    """Run ``spec`` and write its record. Raises Busy, and whatever the component or the store raise.
+
+    Looked up once, under the claims: a former holder may just have finished, and while they are held nobody else writes.
+    """
     with ExitStack() as held:
-        for key in sorted(w.key for w in missing):
+        claims: list[Claim] = []
+        for key in sorted({w.key for w in spec.wanted}):
             claim = shell.claims.take(key)
             if claim is None:
                 raise Busy(key)
+            claims.append(claim)
             held.callback(claim.release)
-        return _compute(shell, spec, progress)
+        found = {} if spec.refresh else lookup(shell.store, spec)
+        if len(found) == len(spec.wanted):
+            return record_cached(shell.store, spec, found)
+        return _compute(shell, spec, found, claims, progress)
 
 
-def _compute(shell: Shell, spec: TaskSpec, progress: Progress) -> Record:
-    """Under the claims: look again (a former holder may just have finished), then make what is still missing."""
-    found = {} if spec.refresh else lookup(shell.store, spec)
+def _compute(
+    shell: Shell, spec: TaskSpec, found: Mapping[str, Found], claims: Sequence[Claim], progress: Progress
+) -> Record:
+    """Make what is missing, and record the smallest results that are there."""
     missing = tuple(w.name for w in spec.wanted if w.name not in found)
     started_ms, clock = time.time_ns() // 1_000_000, time.perf_counter()
     component = catalogue.component(spec.component)
     _check_version(component, spec)
-    made = _make(shell, component, spec, missing, progress) if missing else {}
+    made = _make(shell, component, spec, missing, progress)
     if any(isinstance(read, Source) for read in component.reads):
         open_source(
             shell, spec.source
         )  # what was read must still be what the run began with: nothing is kept otherwise
     drift: list[str] = []
+    digests: dict[str, str] = {}
     for wanted in spec.wanted:
         if wanted.name in made:
             artifact_spec = _spec_of(component, spec, wanted.name)
@@ -93,11 +99,12 @@ def _compute(shell: Shell, spec: TaskSpec, progress: Progress) -> Record:
             own = write_result(shell.store, *where, wanted.key, artifact_spec, artifact, wanted.ingredients)
             if before not in (None, own.digest):
                 drift.append(wanted.name)
-            found[wanted.name] = own.digest if spec.refresh else _smallest(shell.store, own)
+            digests[wanted.name] = own.digest
+    if not spec.refresh and not all(claim.held() for claim in claims):
+        digests = {**digests, **_smallest(shell.store, spec, digests)}
     seconds = time.perf_counter() - clock
-    cached = frozenset(w.name for w in spec.wanted if w.name not in made)
     details = {"drift": drift} if drift else {}
-    return write_record(shell.store, spec, found, cached, started_ms, seconds, shell.device, details)
+    return write_record(shell.store, spec, digests, found, started_ms, seconds, shell.device, details)
 
 
 def _check_version(component: Component, spec: TaskSpec) -> None:
@@ -108,8 +115,9 @@ def _check_version(component: Component, spec: TaskSpec) -> None:
         )
 
 
-def _smallest(store: ObjectStore, own: ResultId) -> str:
-    return find_result(store, own.owner, own.video_id, own.component, own.key) or own.digest
+def _smallest(store: ObjectStore, spec: TaskSpec, made: Mapping[str, str]) -> dict[str, str]:
+    """Of what was made and of what somebody else wrote meanwhile, who took over the claim."""
+    return {name: there.digest for name, there in lookup(store, spec).items() if name in made}
 
 
 def _spec_of(component: Component, spec: TaskSpec, name: str) -> ArtifactSpec:

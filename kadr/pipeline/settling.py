@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from kadr.contracts.errors import ObjectMissing
@@ -14,10 +14,13 @@ from kadr.pipeline.recording import lookup, record_acquired, record_cached
 from kadr.pipeline.spec import TaskSpec, spec_of
 from kadr.pipeline.state import RunState, Task, evaluate
 from kadr.storage import layout
-from kadr.storage.results import ResultId, read_header
+from kadr.storage.results import Found, ResultId, read_header
 from kadr.storage.store import ObjectStore
 
 RESCAN_S = 2.0
+
+Lookup = Callable[[TaskSpec], Mapping[str, Found]]
+"""The wanted results of a task that are there, by output name."""
 
 _NO_CHUNK: Mapping[str, Any] = {"chunk": None, "merge": False}
 
@@ -31,9 +34,10 @@ class Tell(Protocol):
 class Settling:
     """Finds and records what is there already; what is left over stands in each run's ``missed``."""
 
-    def __init__(self, store: ObjectStore, tell: Tell) -> None:
+    def __init__(self, store: ObjectStore, tell: Tell, look_up: Lookup | None = None) -> None:
         self.store = store
         self._tell = tell
+        self._look_up: Lookup = look_up or (lambda spec: lookup(store, spec))
 
     def settle(self, run: LocalRun) -> RunState:
         """Evaluate, and record every hit, until nothing changes without computing."""
@@ -101,7 +105,7 @@ class Settling:
         if known is not None and known.key == task.key:
             return
         spec = spec_of(run.request, state, task, run.source, run.refresh)
-        found = {} if run.refresh else lookup(self.store, spec)
+        found = {} if run.refresh else self._look_up(spec)
         if len(found) < len(spec.wanted):
             run.missed[task.name] = spec
             return

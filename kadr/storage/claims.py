@@ -17,6 +17,10 @@ SWEEPINGS, SWEEPING_S = 100, 0.005
 
 
 class Claim(Protocol):
+    def held(self) -> bool:
+        """Whether it is certain that nobody else has held it since it was taken."""
+        ...
+
     def release(self) -> None: ...
 
 
@@ -78,6 +82,10 @@ class FileClaim:
     def __init__(self, handle: int, path: Path) -> None:
         self._handle = handle
         self._path = path
+
+    def held(self) -> bool:
+        """Always: it ends with this process."""
+        return True
 
     def release(self) -> None:
         """Give the claim up; whatever goes wrong, it is given up."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kadr.contracts.errors import NoSpaceLeft, ObjectMissing, StoreFailure
+from kadr.storage.store import Listed
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 PLACINGS = 5
@@ -129,6 +130,12 @@ class FileStore:
             folders[:] = [f for f in folders if _may_hold(f"{base}/{f}", prefix)]
             found += [name for f in files if (name := f"{base}/{f}").startswith(prefix)]
         return iter(sorted(found))
+
+    def entries(self, prefix: str) -> Iterator[Listed]:
+        for name in self.list(prefix):
+            with suppress(ObjectMissing), translated(name):  # it may have gone since
+                found = self._path(name).stat()
+                yield Listed(name, found.st_size, found.st_mtime_ns // 1_000_000)
 
     def modified_ms(self, name: str) -> int:
         with translated(name):

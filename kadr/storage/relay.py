@@ -22,12 +22,12 @@ from kadr.contracts import errors
 from kadr.contracts.errors import KadrError, StoreFailure
 from kadr.storage.claims import Claim, Claims
 from kadr.storage.ranged import Ranged
-from kadr.storage.store import ObjectStore
+from kadr.storage.store import Listed, ObjectStore
 
 MAX_BYTES = 1 << 30
 """No message is longer: what is larger than a few megabytes goes as a file."""
 _HEAD = struct.Struct("<I")
-_READS = {"get", "local", "exists", "list", "modified_ms", "size"}
+_READS = {"get", "local", "exists", "list", "entries", "modified_ms", "size"}
 _WRITES = {"put", "put_file", "touch", "delete"}
 
 
@@ -114,6 +114,9 @@ class RelayStore:
     def list(self, prefix: str) -> Iterator[str]:
         return iter(self._call("list", prefix)[0])
 
+    def entries(self, prefix: str) -> Iterator[Listed]:
+        return itertools.starmap(Listed, self._call("entries", prefix)[0])
+
     def modified_ms(self, name: str) -> int:
         return int(self._call("modified_ms", name)[0])
 
@@ -136,6 +139,9 @@ class RelayStore:
         held, _ = self._call("take", key)
         return None if held is None else _RelayClaim(self, held)
 
+    def is_held(self, held: int) -> bool:
+        return bool(self._call("is_held", held)[0])
+
     def release(self, held: int) -> None:
         self._call("release", held)
 
@@ -143,10 +149,13 @@ class RelayStore:
 @dataclass(frozen=True)
 class _RelayClaim:
     relay: RelayStore
-    held: int
+    number: int
+
+    def held(self) -> bool:
+        return self.relay.is_held(self.number)
 
     def release(self) -> None:
-        self.relay.release(self.held)
+        self.relay.release(self.number)
 
 
 def _error(code: str, message: str) -> KadrError:
@@ -167,10 +176,13 @@ class Relay:
         scratch: Path,
         threads: int = 8,
         on_fault: Callable[[str], None] = lambda _: None,
+        on_put: Callable[[str, bytes], None] = lambda name, body: None,
     ) -> None:
+        """``on_put`` is told of each small object before it is written."""
         self._store, self._claims, self._ranged, self._scratch = store, claims, ranged, scratch
         self._threads = threads
         self._on_fault = on_fault
+        self._on_put = on_put
         self._lock = threading.Lock()
         self._permits: dict[int, tuple[tuple[str, ...], tuple[str, ...], frozenset[str]]] = {}
         self._numbers = itertools.count(1)
@@ -220,6 +232,7 @@ class Relay:
             self._check(call, str(args[0]))
         match call:
             case "put":
+                self._on_put(args[0], body)
                 self._store.put(args[0], body)
             case "put_file":
                 self._store.put_file(args[0], self._scratched(args[1]))
@@ -232,8 +245,8 @@ class Relay:
             case "local":
                 held, path = session.hold(self._store.local(args[0]))
                 return (held, str(path)), b""
-            case "list":
-                return list(self._store.list(args[0])), b""
+            case "list" | "entries":
+                return list(getattr(self._store, call)(args[0])), b""
             case "exists" | "modified_ms" | "size":
                 return getattr(self._store, call)(args[0]), b""
             case "read_range":
@@ -241,7 +254,9 @@ class Relay:
                 return None, self._ranged.read_range(str(args[0]), int(args[1]), int(args[2]))
             case "take":
                 claim = self._claims.take(str(args[0]))
-                return (None if claim is None else session.hold(_releasing(claim))[0]), b""
+                return (None if claim is None else session.hold_claim(claim)), b""
+            case "is_held":
+                return session.is_held(int(args[0])), b""
             case _:
                 raise StoreFailure(f"there is no call {call!r}")
         return None, b""
@@ -285,6 +300,7 @@ class _Session:
         self._connection = connection
         self._lock = threading.Lock()
         self._held: dict[int, ExitStack] = {}
+        self._claims: dict[int, Claim] = {}
         self._numbers = itertools.count(1)
 
     def send(self, message: bytes) -> None:
@@ -299,9 +315,21 @@ class _Session:
                 self._held[number] = stack.pop_all()
         return number, path
 
+    def hold_claim(self, claim: Claim) -> int:
+        number, _ = self.hold(_releasing(claim))
+        with self._lock:
+            self._claims[number] = claim
+        return number
+
+    def is_held(self, number: int) -> bool:
+        with self._lock:
+            claim = self._claims.get(number)
+        return claim is not None and claim.held()
+
     def release(self, number: int) -> None:
         with self._lock:
             held = self._held.pop(number, None)
+            self._claims.pop(number, None)
         if held is not None:
             held.close()
 

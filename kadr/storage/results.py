@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -16,7 +16,7 @@ from kadr.contracts.keys import dtype_name, jcs, result_digest
 from kadr.storage import layout
 from kadr.storage.files import temporary, translated
 from kadr.storage.npz import read_npz, write_npz
-from kadr.storage.store import ObjectStore
+from kadr.storage.store import Listed, ObjectStore
 
 
 @dataclass(frozen=True)
@@ -38,62 +38,107 @@ class ResultId:
         return layout.result_npz(self.owner, self.video_id, self.component, self.key, self.digest)
 
 
+@dataclass(frozen=True)
+class Found:
+    """A result that can be used, as a listing told of it."""
+
+    result: ResultId
+    modified_ms: int
+    """When its JSON was written or made young, by the store's clock."""
+
+    @property
+    def digest(self) -> str:
+        return self.result.digest
+
+
 MAX_KNOWN = 100_000
 _KNOWN: WeakKeyDictionary[ObjectStore, dict[str, _Parts]] = WeakKeyDictionary()
 """By store: the JSON objects found whole, and what each says. They do not change, so one read will do."""
+ABOUT = ("absent", "warnings", "decode_errors")
+"""What of a payload is remembered: records repeat it."""
 
 
 def find_result(store: ObjectStore, owner: str, video_id: str, component: str, key: str) -> str | None:
-    """The smallest digest that a usable result with this key has, or None; those whose arrays are there come first."""
+    """The digest of :func:`find`, or None."""
+    found = find(store, owner, video_id, component, key)
+    return None if found is None else found.digest
+
+
+def find(
+    store: ObjectStore,
+    owner: str,
+    video_id: str,
+    component: str,
+    key: str,
+    listed: Iterable[Listed] | None = None,
+) -> Found | None:
+    """The usable result with this key whose digest is the smallest, or None; those whose arrays are there come first.
+
+    One listing tells all but what a result's JSON says, which is read once. ``listed``: that listing, if it was just made.
+    """
     prefix = layout.results_prefix(owner, video_id, component, key)
-    names = [n for n in store.list(prefix) if n.endswith(".json")]
+    there = {entry.name: entry for entry in (store.entries(prefix) if listed is None else listed)}
     expired = None
-    for digest in sorted(n.removeprefix(prefix).removesuffix(".json") for n in names):
+    for digest in sorted(n.removeprefix(prefix).removesuffix(".json") for n in there if n.endswith(".json")):
         result = ResultId(owner, video_id, component, key, digest)
         if (parts := _known(store, result)) is None:
             continue
-        if _has_arrays(store, result, parts):
-            return digest
+        found = Found(result, there[result.json].modified_ms)
+        if _has_arrays(result, parts, there):
+            return found
         if parts.intermediate:
-            expired = expired or digest
+            expired = expired or found
     return expired
 
 
 def usable(store: ObjectStore, result: ResultId) -> bool:
     """Whether the result can be used: its JSON is whole and, unless it is an intermediate, its arrays are there."""
-    parts = _known(store, result)
-    return parts is not None and (parts.intermediate or _has_arrays(store, result, parts))
+    return (parts := _there(store, result)) is not None and (parts[0].intermediate or parts[1])
 
 
 def has_expired(store: ObjectStore, result: ResultId) -> bool:
     """Whether all of an intermediate is there but its arrays."""
-    parts = _known(store, result)
-    return parts is not None and parts.intermediate and not _has_arrays(store, result, parts)
+    return (parts := _there(store, result)) is not None and parts[0].intermediate and not parts[1]
+
+
+def about(store: ObjectStore, result: ResultId) -> Mapping[str, Any]:
+    """What a record repeats of the result's payload. Raises ObjectMissing, InvalidObject."""
+    known = _KNOWN.get(store, {}).get(result.json)
+    return known.payload if known is not None else _learnt(store, result, read_header(store, result)).payload
+
+
+def _there(store: ObjectStore, result: ResultId) -> tuple[_Parts, bool] | None:
+    """What the result's JSON says, and whether its arrays are there; None if there is no JSON that is whole."""
+    there = {entry.name: entry for entry in store.entries(result.json.removesuffix("json"))}
+    parts = _known(store, result) if result.json in there else None
+    return None if parts is None else (parts, _has_arrays(result, parts, there))
 
 
 def _known(store: ObjectStore, result: ResultId) -> _Parts | None:
-    """What the result's JSON says, its payload apart; None if there is none that is whole."""
+    """What the result's JSON says, which is there; None if it is not whole."""
+    if (known := _KNOWN.get(store, {}).get(result.json)) is not None:
+        return known
+    try:
+        return _learnt(store, result, read_header(store, result))
+    except (ObjectMissing, InvalidObject):
+        return None
+
+
+def _learnt(store: ObjectStore, result: ResultId, header: Mapping[str, Any]) -> _Parts:
+    """Remember what a result's JSON says. Raises InvalidObject."""
+    parts = _parts(result, header)
     known = _KNOWN.setdefault(store, {})
-    if result.json not in known:
-        try:
-            parts = _parts(result, read_header(store, result))
-        except (ObjectMissing, InvalidObject):
-            return None
-        if len(known) >= MAX_KNOWN:
-            known.clear()
-        known[result.json] = parts._replace(payload={})
-    return known[result.json] if store.exists(result.json) else None
+    if len(known) >= MAX_KNOWN:
+        known.clear()
+    known[result.json] = parts._replace(payload={n: parts.payload[n] for n in ABOUT if n in parts.payload})
+    return known[result.json]
 
 
-def _has_arrays(store: ObjectStore, result: ResultId, parts: _Parts) -> bool:
+def _has_arrays(result: ResultId, parts: _Parts, there: Mapping[str, Listed]) -> bool:
     """Whether the NPZ is there, of the length that it was written with."""
     if not parts.arrays:
         return True
-    try:
-        size = store.size(result.npz)
-        return parts.npz_bytes in (None, size)
-    except ObjectMissing:
-        return False
+    return result.npz in there and parts.npz_bytes in (None, there[result.npz].size)
 
 
 def write_result(
@@ -128,6 +173,7 @@ def write_result(
         "payload": payload,
     }
     store.put(result.json, jcs(body))
+    _learnt(store, result, body)
     return result
 
 

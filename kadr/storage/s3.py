@@ -20,6 +20,7 @@ from kadr.contracts.errors import ObjectMissing, StoreFailure, VideoChanged
 from kadr.storage.cache import Cache
 from kadr.storage.files import translated
 from kadr.storage.s3_client import BODIES, S3Client
+from kadr.storage.store import Listed
 
 T = TypeVar("T")
 PART = 16 << 20
@@ -144,16 +145,20 @@ class S3Store:
         return True
 
     def list(self, prefix: str) -> Iterator[str]:
+        return (found.name for found in self.entries(prefix))
+
+    def entries(self, prefix: str) -> Iterator[Listed]:
         last = prefix.rpartition("/")[2]
         asked = prefix.removesuffix(last) if last in (".", "..") else prefix  # MinIO takes these for steps
 
-        def names(minio: Minio) -> list[str]:
+        def listed(minio: Minio) -> list[Listed]:
             found = (
-                o.object_name or "" for o in minio.list_objects(self._bucket, prefix=asked, recursive=True)
+                Listed(o.object_name or "", o.size or 0, ms(o.last_modified))
+                for o in minio.list_objects(self._bucket, prefix=asked, recursive=True)
             )
-            return sorted(name for name in found if name.startswith(prefix) and not name.endswith("/"))
+            return sorted(o for o in found if o.name.startswith(prefix) and not o.name.endswith("/"))
 
-        return iter(self._client.ask(f"{prefix}*", names))
+        return iter(self._client.ask(f"{prefix}*", listed))
 
     def modified_ms(self, name: str) -> int:
         return ms(self._stat(name).last_modified)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class Listed(NamedTuple):
+    """One object as a listing tells it: all that a request of its own would."""
+
+    name: str
+    size: int
+    modified_ms: int
+    """By the store's clock, in ms since the epoch."""
 
 
 class ObjectStore(Protocol):
@@ -33,6 +42,10 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str) -> Iterator[str]:
         """Names that begin with ``prefix``, sorted: all of them, or StoreFailure."""
+        ...
+
+    def entries(self, prefix: str) -> Iterator[Listed]:
+        """The same with their sizes and times, for no more requests."""
         ...
 
     def modified_ms(self, name: str) -> int:

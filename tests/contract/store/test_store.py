@@ -31,6 +31,8 @@ def test_put_then_get(store: ObjectStore) -> None:
         assert path.read_bytes() == b"two"
     assert store.modified_ms("a/b/c.json") > 1_600_000_000_000
     assert store.size("a/b/c.json") == 3
+    (entry,) = store.entries("a/b/")
+    assert entry == ("a/b/c.json", 3, store.modified_ms("a/b/c.json"))
 
 
 def test_put_file_moves_it_in(store: ObjectStore) -> None:
@@ -117,6 +119,7 @@ def test_touch_makes_an_object_new_and_leaves_its_bytes(store: ObjectStore) -> N
     for name, body in bodies.items():
         store.touch(name)
         assert store.modified_ms(name) >= before + 1000
+        assert [e.modified_ms for e in store.entries(name)] == [store.modified_ms(name)]
         assert store.get(name) == body
     with pytest.raises(ObjectMissing):
         store.touch("a/none")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from kadr.contracts.artifact import ArraySpec, Artifact, ArtifactSpec
-from kadr.contracts.component import REGISTRY, Chunk, Frames, Stage, component
+from kadr.contracts.component import REGISTRY, Chunk, Frames, Stage, Whole, component
 from kadr.contracts.keys import sha256_json
 from kadr.contracts.media import FrameStream
 from kadr.contracts.packs import FRAME_PACK
@@ -19,10 +20,10 @@ from kadr.contracts.run import Edge
 from kadr.pipeline import catalogue
 from kadr.pipeline.graph import build
 from kadr.pipeline.profiles import load_profile, normalise
-from kadr.pipeline.runner import Shell, run_task
+from kadr.pipeline.runner import Busy, Shell, run_task
 from kadr.pipeline.spec import TaskSpec
 from kadr.pipeline.state import Input, Wanted
-from kadr.storage.claims import FileClaims
+from kadr.storage.claims import FileClaim, FileClaims
 from kadr.storage.files import FileStore
 from kadr.storage.results import ResultId, read_result, write_result
 from tests.media_files import packs_of, scenery, write_video
@@ -84,3 +85,71 @@ def test_a_component_gets_its_view_of_a_shared_pack(sight: str, tmp_path: Path) 
     assert found["t_ms"].tolist() == [0, 1000, 2000]
     assert found["size"].tolist() == [[1280, 720]] * 3
     assert found.payload["step_ms"] == 1000
+
+
+class Lapsed(FileClaims):
+    """Its claims go on to others while they are held."""
+
+    def take(self, key: str) -> FileClaim | None:
+        claim = super().take(key)
+        if claim is not None:
+            claim.held = lambda: False  # type: ignore[method-assign]
+        return claim
+
+
+@pytest.fixture
+def number(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], int]]:
+    """A component that reads nothing and gives the number of the last of these."""
+    gives: list[Callable[[], int]] = []
+    spec = ArtifactSpec(name="number", arrays={})
+
+    @component("number", version=1, stage=Stage.VISUAL, scope=Whole(), reads=(), makes=spec)
+    def made() -> Artifact:
+        return Artifact({}, {"n": gives[-1]()})
+
+    monkeypatch.setitem(REGISTRY, "number", REGISTRY.pop("number"))
+    monkeypatch.setitem(sys.modules, "functions.number.component", ModuleType("functions.number.component"))
+    return gives
+
+
+NUMBER = replace(
+    TASK, task="number", component="number", wanted=(Wanted("number", sha256_json("number"), {}),)
+)
+
+
+def other_result(store: FileStore, n: int) -> str:
+    """What somebody else made of the same key."""
+    at = (NUMBER.owner, NUMBER.video_id, "number", NUMBER.wanted[0].key)
+    return write_result(store, *at, ArtifactSpec(name="number", arrays={}), Artifact({}, {"n": n}), {}).digest
+
+
+@pytest.mark.parametrize("other", range(4))
+def test_whose_claim_lapsed_records_the_smallest_that_is_there(
+    number: list[Callable[[], int]], tmp_path: Path, other: int
+) -> None:
+    store = FileStore(tmp_path / "store")
+    theirs = list[str]()
+
+    def meanwhile() -> int:
+        theirs.append(other_result(store, other))
+        return 7
+
+    number.append(meanwhile)
+    record = run_task(Shell(store, Lapsed(tmp_path / "claims"), lambda _: {}, "cpu"), NUMBER)
+    own = other_result(store, 7)
+    assert record.results[0].digest == min(own, *theirs)
+
+
+def test_a_result_that_is_there_is_recorded_and_one_that_is_claimed_is_waited_for(
+    number: list[Callable[[], int]], tmp_path: Path
+) -> None:
+    store, claims = FileStore(tmp_path / "store"), FileClaims(tmp_path / "claims")
+    shell = Shell(store, claims, lambda _: {}, "cpu")
+    claim = claims.take(NUMBER.wanted[0].key)
+    assert claim is not None
+    with pytest.raises(Busy):
+        run_task(shell, NUMBER)
+    theirs = other_result(store, 1)
+    claim.release()
+    record = run_task(shell, NUMBER)
+    assert (record.cached, record.results[0].digest) == (True, theirs)
