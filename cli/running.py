@@ -79,11 +79,17 @@ def _settings(plain: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def service_here(settings: Settings) -> Service | None:
+    """The service that runs here, if one does and ``settings`` name no other queue."""
+    found = running(settings)
+    return Service(settings.model_copy(update=_settings(found["settings"]))) if found else None
+
+
 def service() -> Service:
     """The service that the environment names, else the one that runs here. Raises ServiceUnset."""
     settings = Settings.read()
-    if (found := running(settings)) is not None:
-        return Service(settings.model_copy(update=_settings(found["settings"])))
+    if (here := service_here(settings)) is not None:
+        return here
     if settings.redis_url is None:
         raise ServiceUnset(
             f"no service runs here (of KADR_HOME {settings.home}) and KADR_REDIS_URL is not set: start one by `kadr up`, "

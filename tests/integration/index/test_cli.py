@@ -9,8 +9,14 @@ import psycopg
 import pytest
 
 from cli.main import main
+from index.migrations import load
+from kadr.storage.cache import Cache
 from kadr.storage.files import FileStore
-from tests.integration.index.bucket import FULL
+from kadr.storage.s3 import S3Store
+from tests.integration.index.bucket import FULL, copy
+from tests.servers_s3 import CACHE, Start, started
+
+__all__ = ["started"]
 
 
 @pytest.fixture
@@ -56,7 +62,8 @@ def test_from_an_empty_database_to_one_that_agrees(
     status = json.loads(capsys.readouterr().out)
     assert (status["pending"], status["rows"]["runs"], status["rows"]["webhooks"]) == ([], 9, 0)
     assert kadr(monkeypatch, "index", "status") == 0
-    assert "schema: 0003_batching" in capsys.readouterr().out
+    newest = load()[-1]
+    assert f"schema: {newest.number:04d}_{newest.name}" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("home")
@@ -74,3 +81,36 @@ def test_what_is_missing_is_said_and_no_password(
     monkeypatch.setenv("KADR_DATABASE_URL", "")
     assert kadr(monkeypatch, "index", "rebuild") == 2
     assert "KADR_DATABASE_URL is not set" in capsys.readouterr().err
+
+
+def test_the_bucket_that_the_settings_name_is_read_and_not_this_machines_store(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    store: FileStore,
+    url: str,
+    tmp_path: Path,
+    started: Start,
+) -> None:
+    backend = started("juicefs")
+    client = backend.client()
+    copy(store, S3Store(client, Cache(tmp_path / "cache", CACHE)), *store.list(""))
+    address = client.address
+    for name, value in {
+        "HOME": str(tmp_path / "nothing here"),
+        "DATABASE_URL": url,
+        "S3_ENDPOINT": address.endpoint,
+        "S3_BUCKET": address.bucket,
+        "S3_ACCESS_KEY": address.access_key,
+        "S3_SECRET_KEY": address.secret_key,
+    }.items():
+        monkeypatch.setenv(f"KADR_{name}", value)
+    assert kadr(monkeypatch, "index", "rebuild") == 0
+    named = f"bucket {address.bucket} at {address.endpoint}"
+    assert f"9 runs, 2 videos, 2 aliases in {named}; 13 written" in capsys.readouterr().out
+    assert kadr(monkeypatch, "index", "check") == 0
+    assert capsys.readouterr().out == f"the index says what {named} says\n"
+    assert kadr(monkeypatch, "index", "check", "--local", "--json") == 1  # nothing lies on this machine
+    assert "extra" in {found["what"] for found in json.loads(capsys.readouterr().out)}
+    monkeypatch.setenv("KADR_S3_SECRET_KEY", "")
+    assert kadr(monkeypatch, "index", "check") == 2
+    assert "KADR_S3_SECRET_KEY is not set" in capsys.readouterr().err

@@ -159,6 +159,27 @@ def test_what_cannot_be_fetched_fails_the_run_with_the_reason(up: Up, source: di
     assert "url" not in source or "denied by the egress filter" in found["error"]["message"]
 
 
+def test_the_index_is_rebuilt_from_the_bucket_of_the_service_that_runs_here(up: Up, first: str) -> None:
+    with psycopg.connect(_database(up), autocommit=True) as connection:
+        connection.execute("delete from runs where run_id = %s", (first,))
+    for command, said in (
+        ("rebuild", "in bucket kadr at http://127.0.0.1"),
+        ("check", "the index says what"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "cli.main", "index", command],
+            env={**up.environment, "KADR_API_KEY": up.kept["api_key"]},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            cwd=ROOT,
+        )
+        assert said in done.stdout, done.stdout + done.stderr
+    with psycopg.connect(_database(up)) as connection:
+        assert connection.execute("select 1 from runs where run_id = %s", (first,)).fetchone()
+
+
 def test_it_starts_again_with_everything_still_there(up: Up, first: str) -> None:
     before = up.manifest(first)
     with psycopg.connect(_database(up)) as connection:
