@@ -155,6 +155,7 @@ def _tell(
     skews = len(list(house.skews.iterdir()))
     statuses = Counter(state.status.value for _, state in runs)
     done = sum(len(state.tasks) for _, state in runs)
+    read = sum(len(t.record.results) for _, state in runs for t in state.tasks.values() if t.record)
     lines = {
         "killed": dict(sorted(blows.kills.items())),
         "other blows": dict(sorted((k, n) for k, n in blows.tally.items() if k != KILL)),
@@ -163,7 +164,8 @@ def _tell(
         "clocks": f"{skews} processes, each up to 10 minutes off",
         "disk full": f"{said['disk full']} times told in the logs",
         "visitors": dict(sorted(visitors.tally.items())),
-        "runs": f"{len(visitors.visits)} promised, {len(runs)} there: {dict(statuses)}; {done} tasks",
+        "runs": f"{len(visitors.visits)} promised, {len(runs)} there: {dict(statuses)}",
+        "manifests": f"{done} tasks and {read} results of theirs looked at one by one",
         "work": f"{len(needed)} keys needed, {said['task done']} computations answered for, "
         f"{said['task cached']} found there; {twice} keys computed on more than one record; "
         f"{len(orphans)} results on no record",

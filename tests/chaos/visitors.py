@@ -22,7 +22,7 @@ MAIN = "main"
 PATIENCE_S = 180
 ASK_S = 20
 INBOX, REST, EVENT = "inbox", "REST", "CloudEvent"
-TWICE, CANCELLED = 0.25, 0.25
+TWICE, CANCELLED = 0.25, 0.4
 Head = dict[str, str]
 
 
