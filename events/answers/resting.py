@@ -21,6 +21,7 @@ class Resting:
     """By a target's name. A receiver that hangs or is down then holds up nobody else's answers."""
 
     at_once: int = AT_ONCE
+    rest_s: tuple[float, float] = REST_S
     clock: Callable[[], float] = time.monotonic
     _busy: Counter[str] = field(default_factory=Counter)
     _failed: OrderedDict[str, tuple[int, float]] = field(default_factory=OrderedDict)
@@ -46,7 +47,7 @@ class Resting:
             times, _ = self._failed.pop(target, (0, 0.0))
             if failed:
                 over = times + 1 - FAILURES
-                rest_s = min(REST_S[1], REST_S[0] * 2 ** min(over, 10)) if over >= 0 else 0.0
+                rest_s = min(self.rest_s[1], self.rest_s[0] * 2 ** min(over, 10)) if over >= 0 else 0.0
                 self._failed[target] = (times + 1, self.clock() + rest_s)
                 while len(self._failed) > REMEMBERED:
                     self._failed.popitem(last=False)
