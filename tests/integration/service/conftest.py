@@ -1,9 +1,14 @@
-"""The whole service as `kadr up` starts it: real PostgreSQL, Valkey, object store and function processes, on loopback."""
+"""The whole service as `kadr up` starts it: real PostgreSQL, Valkey, object store and function processes, on loopback.
+
+Two variables choose other servers: KADR_TEST_QUEUE=redis (the redis-server of this machine, named to the service by its URL) and
+KADR_TEST_STORE=minio or juicefs (else the one that `kadr up` prefers).
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +24,15 @@ from typing import Any
 import pytest
 from minio import Minio
 
+from cli.servers.minio import minio_program
 from cli.servers.process import free_port
+from cli.servers.valkey import Valkey
+from events.answers.signing import new_secret
 from kadr.settings import Settings
 from tests.e2e.conftest import ROOT
 from tests.media_files import numbered, write_video
+from tests.unit.events.answers.receiver import Receiver, receiver
+from tests.unit.events.egress.sites import certificate
 
 START_S, END_S, STOP_S = 90, 180, 90
 PROFILE = 'name = "small"\ncomponents = ["loudness", "quality"]\n'
@@ -32,6 +43,10 @@ class Up:
     """A service of the test's own below ``home``; started again it has what it had."""
 
     home: Path
+    named: dict[str, str] = field(default_factory=dict)
+    """Servers that are not the service's own to start, as settings."""
+    to: Receiver = field(default_factory=Receiver)
+    """Who is told of what its runs come to."""
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -51,7 +66,7 @@ class Up:
             "KADR_WEIGHTS": str(Settings().weights),
             "KADR_DEFAULT_PROFILE": str(self.home / "small.toml"),
         }
-        return {**os.environ, **own, "PYTHONPATH": str(ROOT)}
+        return {**os.environ, **own, **self.named, "PYTHONPATH": str(ROOT)}
 
     def start(self) -> None:
         self.home.mkdir(exist_ok=True)
@@ -153,12 +168,45 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         pytest.importorskip(
             module, reason="the extra `machine` is not installed: there are no servers to start"
         )
-    service = Up(tmp_path_factory.mktemp("up") / "home")
-    try:
+    home = tmp_path_factory.mktemp("up") / "home"
+    with ExitStack() as stack:
+        pem = certificate(home.parent)
+        to = stack.enter_context(receiver(pem))
+        service = Up(home, {**_queue(stack, home.parent / "queue"), **answering(to, pem)}, to)
+        _choose_store(home / "service/objects")
+        stack.callback(service.kill)
         service.start()
         yield service
-    finally:
-        service.kill()
+
+
+def answering(to: Receiver, pem: Path) -> dict[str, str]:
+    """As settings: a sink, which may be reached although it is private, and secrets for what goes out and comes in."""
+    return {
+        "KADR_SINK_URL": f"{to.url}/sink",
+        "KADR_SINK_SECRET": f"{new_secret()} {new_secret()}",
+        "KADR_EVENTS_SECRET": new_secret(),
+        "KADR_EGRESS_ALLOW": f"127.0.0.1:{to.port}",
+        "KADR_CA_FILE": str(pem),
+    }
+
+
+def _queue(stack: ExitStack, folder: Path) -> dict[str, str]:
+    wanted = os.environ.get("KADR_TEST_QUEUE", "valkey")
+    if wanted == "valkey":
+        return {}
+    if (found := shutil.which("redis-server")) is None:
+        pytest.skip("KADR_TEST_QUEUE: there is no redis-server on this machine")
+    return {"KADR_REDIS_URL": stack.enter_context(Valkey(folder, binary=Path(found))).url}
+
+
+def _choose_store(folder: Path) -> None:
+    """A folder that one of them has filled stays with it."""
+    if wanted := os.environ.get("KADR_TEST_STORE"):
+        if wanted == "minio" and minio_program() is None:
+            pytest.skip(
+                "KADR_TEST_STORE: there is no minio here: `make minio` builds it where Go is installed"
+            )
+        (folder / {"minio": "objects", "juicefs": "blocks"}[wanted]).mkdir(parents=True)
 
 
 @pytest.fixture(scope="session")
