@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from events import batches
 from events.messages import RENDER, about
 from events.outcomes import BAD, outcome
 from events.posting import Answer, Delivery, Post
@@ -110,6 +111,7 @@ class Pump:
     metrics: ControlMetrics = field(default_factory=ControlMetrics)
 
     def __post_init__(self) -> None:
+        self.batch = min(self.batch, batches.MOST)
         self.flying: dict[str, tuple[Entry, Delivery]] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
