@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,8 @@ from kadr.telemetry.metrics import ControlMetrics
 _log = logging.getLogger("kadr.reconciler")
 
 STATE = "state/"
+RENDERED_S = 3600.0
+"""How long a report that was there is taken to be there: the idle service asks nothing for each run that ever was."""
 
 
 @dataclass
@@ -32,11 +35,14 @@ class Reconciler:
     """Looks through the inboxes."""
     metrics: ControlMetrics = field(default_factory=ControlMetrics)
     pause_s: float = 15.0
+    _rendered: dict[str, float] = field(default_factory=dict)
+    """Reports that were there, by when."""
 
     def once(self) -> int:
         """Look at all runs; how many are open."""
         self.sweep()
-        opened = 0
+        opened, now = 0, time.monotonic()
+        self._rendered = {n: at for n, at in self._rendered.items() if now - at < RENDERED_S}
         for owner, run_id, names in self._runs():
             if not _closed(names):
                 opened += 1
@@ -83,7 +89,13 @@ class Reconciler:
         seen = any(n.partition("/")[2].startswith(f"{ACQUIRE}.") and n.endswith(".ok.json") for n in names)
         if digest is None or not seen:
             return False
-        return not self.store.exists(layout.report_file(owner, run_id, digest, "report.html"))
+        name, now = layout.report_file(owner, run_id, digest, "report.html"), time.monotonic()
+        if now - self._rendered.get(name, -math.inf) < RENDERED_S:
+            return False
+        if self.store.exists(name):
+            self._rendered[name] = now
+            return False
+        return True
 
 
 def _marks(names: list[str]) -> list[layout.MarkName]:

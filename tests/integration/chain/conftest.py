@@ -10,8 +10,10 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask, Response, request
@@ -41,6 +43,7 @@ from kadr.contracts.profile import Profile
 from kadr.contracts.run import Request
 from kadr.pipeline import catalogue
 from kadr.pipeline.admission import load_objects, request_for
+from kadr.pipeline.epochs import is_sound
 from kadr.pipeline.recording import record_acquired
 from kadr.pipeline.spec import ObjectRef
 from kadr.pipeline.state import RunState, evaluate
@@ -48,7 +51,10 @@ from kadr.pipeline.workers import Host
 from kadr.storage import layout
 from kadr.storage.claims import FileClaims
 from kadr.storage.files import FileStore
+from kadr.storage.ranged import Ranged
 from kadr.storage.relay import Relay
+from kadr.storage.remembering import Remembering, is_result, is_state
+from kadr.storage.store import ObjectStore
 from tests.media_files import numbered, write_video
 
 OWNER = "anna"
@@ -76,10 +82,15 @@ class House:
     """What all tests share: one HTTP server with every function, and its worker processes."""
 
     root: Path
-    store: FileStore
+    store: ObjectStore
     address: str = ""
+    writing: Callable[[str, bytes], None] = lambda name, body: None
+    """Told of a record before a function writes it."""
     interfere: Interfere = lambda component: None
     worked: Counter[str] = field(default_factory=Counter)
+
+    def write(self, name: str, body: bytes) -> None:
+        self.writing(name, body)
 
     def answer(self, functions: dict[str, Batches], component: str) -> Response:
         if (instead := self.interfere(component)) is not None:
@@ -102,10 +113,24 @@ class Standing:
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     root = tmp_path_factory.mktemp("house")
-    store, scratch = FileStore(root / "store"), root / "scratch"
+    store = FileStore(root / "store")
+    with housed(root, store, Files(store)) as made:
+        yield made
+
+
+@contextmanager
+def housed(root: Path, store: ObjectStore, videos: Ranged) -> Iterator[House]:
+    """Every function on ``store``, put together as `cli.service` does."""
+    scratch = root / "scratch"
     scratch.mkdir()
     made = House(root, store)
-    relay = Relay(store, FileClaims(root / "claims"), Files(store), scratch)
+    relay = Relay(
+        Remembering(store, is_result),
+        FileClaims(root / "claims"),
+        videos,
+        scratch,
+        on_put=made.write,
+    )
     workers = {
         role: Worker(
             Host(role, [sys.executable, "-m", "cli.worker", role, str(scratch), "1", "2"], relay=relay.serve)
@@ -173,6 +198,8 @@ class Chain:
         self.house.worked.clear()
         self.hints = Hints(self.server)
         self.queue = Queue(self.server)
+        self.news = News(self.server)
+        self.house.writing = self.news.writing
         self.next_video()
 
     def next_video(self) -> None:
@@ -188,13 +215,14 @@ class Chain:
     def start(self) -> Control:
         """One more control, with its own router."""
         house, entries = self.house, catalogue.load()
+        store = Remembering(house.store, is_state, is_sound, self.news.written)
         router = Router(
-            house.store,
+            store,
             FileClaims(house.root / "closing"),
             entries,
             self.queue,
             lambda asked, video_id: self.source(video_id),
-            News(self.server),
+            self.news,
         )
         lanes = {}
         for name in entries.components:
@@ -210,7 +238,7 @@ class Chain:
                 batch=self.batch,
             )
             lanes[name] = Lane(scaler, pump, 2 * self.batch)
-        reconciler = Reconciler(house.store, router, pause_s=self.pause_s)
+        reconciler = Reconciler(store, router, pause_s=self.pause_s)
         control = Control(self.server, self.hints, router, reconciler, Dispatcher(self.server), lanes)
         self.controls.append(control)
         control.start()
@@ -219,9 +247,10 @@ class Chain:
     def source(self, video_id: str) -> ObjectRef:
         return ObjectRef(layout.video_source(OWNER, video_id), len(self.video), "etag")
 
-    def ask(self, *components: str) -> Request:
+    def ask(self, *components: str, **params: dict[str, Any]) -> Request:
         """A run about the video; its bytes are known."""
-        question = Machine().question(Profile(components=components or ("loudness", "quality")))
+        profile = Profile(components=components or ("loudness", "quality"), set=params)
+        question = Machine().question(profile)
         asked = request_for(question, "clip.mp4", "kadr:///inbox/anna/clip.mp4", None, OWNER)
         store = self.house.store
         store.put(layout.run_marker(OWNER, self.video_id, asked.run_id), b"{}")
