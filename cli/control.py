@@ -17,6 +17,7 @@ from werkzeug.serving import make_server
 
 from cli.answers import Answers
 from cli.compose import cores
+from cli.forking import Forked, Nursery
 from cli.servers.process import LOOPBACK, Process, answers, free_port, gunicorn
 from cli.service import CLOSING, Service
 from events.answers.outbox import ANSWERS
@@ -42,6 +43,7 @@ from kadr.telemetry.metrics import ControlMetrics
 
 _log = logging.getLogger("kadr.control")
 
+APP = "cli.function:app"
 MOST = 2
 """Replicas of one function on one machine."""
 COOLDOWN_MS = 30_000
@@ -50,15 +52,17 @@ MARGIN_S = 60
 
 
 class LocalReplica:
-    """One gunicorn with the function's application, on a port of its own."""
+    """One gunicorn with the function's application, on a port of its own; forked where that can be done, else started."""
 
-    def __init__(self, function: str, logs: Path) -> None:
+    def __init__(self, function: str, logs: Path, nursery: Nursery | None) -> None:
         self.port = free_port()
-        command = gunicorn("cli.function:app", f"{LOOPBACK}:{self.port}", 4, 0, STOP_S)
-        environment = {"KADR_FUNCTION": function}
-        self._process = Process(
-            function, command, logs / f"{function}.log", lambda: answers(self.port), environment
-        ).launch()
+        command = gunicorn(APP, f"{LOOPBACK}:{self.port}", 4, 0, STOP_S)
+        environment, log = {"KADR_FUNCTION": function}, logs / f"{function}.log"
+        self._process: Process | Forked
+        if nursery is not None:
+            self._process = nursery.fork(function, command, log, environment)
+        else:
+            self._process = Process(function, command, log, lambda: answers(self.port), environment).launch()
 
     @property
     def address(self) -> str:
@@ -73,7 +77,7 @@ class LocalReplica:
         threading.Thread(target=self._process.stop, daemon=True).start()
 
 
-def build(service: Service, folder: Path) -> Control:
+def build(service: Service, folder: Path, nursery: Nursery | None) -> Control:
     queue = Queue(service.server)
     claims = service.claims(CLOSING)
     metrics = ControlMetrics()
@@ -100,7 +104,7 @@ def build(service: Service, folder: Path) -> Control:
         entry = service.catalogue.components.get(name)
         needs = entry.resources if entry else Resources()
         rule = Rule(needs.batch, MOST, COOLDOWN_MS)
-        scaler = Scaler(name, rule, partial(LocalReplica, name, folder), metrics=metrics)
+        scaler = Scaler(name, rule, partial(LocalReplica, name, folder, nursery), metrics=metrics)
         pump = Pump(
             consumer=Consumer(service.server, name),
             queue=queue,
@@ -170,13 +174,19 @@ def main() -> None:
         signal.signal(number, lambda *_: ended.set())
     service = Service()
     logs.setup("control", level=service.settings.log_level)
-    control = build(service, Path(sys.argv[1]))
+    folder = Path(sys.argv[1])
+    nursery = Nursery(APP, folder / "nursery.log") if sys.platform == "linux" else None
+    if nursery is not None:
+        nursery.start()
+    control = build(service, folder, nursery)
     control.start()
     listen(service, control)
     while not ended.wait(1.0):
         if os.getppid() == 1:  # who started us is gone
             break
     control.stop()
+    if nursery is not None:
+        nursery.stop()
 
 
 if __name__ == "__main__":

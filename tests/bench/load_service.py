@@ -116,8 +116,7 @@ class LoadedService:
         found: dict[str, float] = {}
         for process in psutil.Process(self.up.process.pid).children(recursive=True):
             with suppress(psutil.Error):
-                words = " ".join(process.cmdline())
-                if kind := next((k for word, k in KINDS.items() if word in words), None):
+                if kind := _kind(process):
                     found[kind] = found.get(kind, 0.0) + process.memory_full_info().pss / 2**20
         return found
 
@@ -127,11 +126,17 @@ class LoadedService:
         found: dict[str, float] = {}
         for process in psutil.Process(self.up.process.pid).children(recursive=True):
             with suppress(psutil.Error):
-                words = " ".join(process.cmdline())
-                if kind := next((k for word, k in KINDS.items() if word in words), None):
+                if kind := _kind(process):
                     times = process.cpu_times()
                     found[kind] = found.get(kind, 0.0) + times.user + times.system
         return found
+
+
+def _kind(process: psutil.Process) -> str:
+    words = " ".join(process.cmdline())
+    if "cli.nursery" in words and not process.name().startswith("kadr "):
+        return "nursery"  # and not what it forked
+    return next((kind for word, kind in KINDS.items() if word in words), "")
 
 
 def _lines(path: Path) -> Iterator[Line]:

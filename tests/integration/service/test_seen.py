@@ -180,9 +180,9 @@ def _replica(up: Up) -> str:
     """The URL of a function's process that runs now."""
     assert up.process is not None
     for process in psutil.Process(up.process.pid).children(recursive=True):
-        words = process.cmdline()
-        if "cli.function:app" in words:
-            return f"http://{words[words.index('--bind') + 1]}"
+        listens = [c.laddr for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+        if "cli.function:app" in process.cmdline() and listens:
+            return f"http://{listens[0].ip}:{listens[0].port}"
     raise AssertionError("no function runs any more")
 
 
