@@ -26,6 +26,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group(shared))
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Groups that are not heeded would make everything shared twice, which only the clock would tell."""
+    heeded = all("@" in item.nodeid for item in session.items)
+    if session.config.getoption("loadgroup", default=False) and not heeded:
+        pytest.exit("pytest-xdist does not group tests with this version of pytest", returncode=3)
+
+
 @pytest.fixture
 def tell(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Tell:
     """Says a figure that a person wants to see of a test that passes, after all tests."""
