@@ -32,6 +32,8 @@ _log = logging.getLogger("kadr.control")
 HINTS = 200
 BLOCK_MS = 1000
 TICK_S = 0.1
+LOOKS = 4
+"""Between two looks at depths, those at processes that start."""
 SHORTEST_MS, LONGEST_MS = 50, 500
 """Between two looks at all lines."""
 AWAY_S = 1.0
@@ -101,6 +103,8 @@ class Control:
 
     def __post_init__(self) -> None:
         self._stop = threading.Event()
+        self._wanted = threading.Event()
+        """Set where something waits for a function that has no process."""
         loops = (self._route, self._dispatch, self._scale, self._reconcile)
         self._threads = [threading.Thread(target=loop, name=loop.__name__, daemon=True) for loop in loops]
 
@@ -193,6 +197,10 @@ class Control:
     def _fill(self, functions: Sequence[str]) -> float:
         """When to look again, bell or no bell."""
         done = [self.dispatcher.dispatch(name, self.lanes[name].capacity) for name in functions]
+        if any(
+            d.moved and not any(self.lanes[n].scaler.replicas) for n, d in zip(functions, done, strict=True)
+        ):
+            self._wanted.set()
         soon_ms = min((d.soon_ms for d in done if d.soon_ms is not None), default=LONGEST_MS)
         return time.monotonic() + min(max(soon_ms, SHORTEST_MS), LONGEST_MS) / 1000
 
@@ -206,7 +214,16 @@ class Control:
                 except KadrError as error:
                     self.depths.pop(name, None)  # what is not known is not shown
                     _log.warning("%s", error, extra={"function": name})
-            self._stop.wait(TICK_S * 2)
+            self._await_replicas()
+
+    def _await_replicas(self) -> None:
+        """Until depths are looked at again: sooner, where something waits for a function that has no process."""
+        for _ in range(LOOKS):
+            if self._wanted.wait(TICK_S * 2 / LOOKS):
+                self._wanted.clear()
+                return
+            for lane in self.lanes.values():
+                lane.scaler.look()
 
     def _reconcile(self) -> None:
         self.reconciler.keep_on(self._stop)

@@ -77,9 +77,10 @@ class Scaler:
                 self._running.pop().replica.stop()
             while len(self._running) < wanted:
                 self._running.append(_Running(self.start(), time.monotonic()))
-        self._look()
+        self.look()
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Ask those that start whether they are ready."""
         for running in [r for r in self._running if not r.ready]:
             if _answers(running.replica.address):
                 running.ready = True
