@@ -126,13 +126,19 @@ class Router:
         self._lock = threading.Lock()
 
     def told(self, names: Iterable[str]) -> None:
-        """Objects of ``state/`` were written: move their runs on. Names that mean nothing are passed over."""
+        """Objects of ``state/`` were written: move their runs on. Names that mean nothing are passed over.
+
+        Raises StoreFailure, QueueUnavailable; what is wrong with one run keeps none of the others waiting.
+        """
         by_run: dict[tuple[str, str], list[str]] = {}
         for name in names:
             if (found := layout.parse_run(name)) is not None:
                 by_run.setdefault(found[:2], []).append(found[2])
         for (owner, run_id), below in by_run.items():
-            self.move(owner, run_id, below)
+            try:
+                self.move(owner, run_id, below)
+            except (ObjectMissing, InvalidObject) as error:  # of this run alone: the others are moved on
+                _log.warning("the run cannot be moved on: %s", error, extra=about(run_id, owner))
 
     def move(self, owner: str, run_id: str, names: Iterable[str] = (), anew: bool = False) -> RunState | None:
         """Bring a run as far as it goes without computing. None if there is no such run.

@@ -12,7 +12,7 @@ from minio.commonconfig import ComposeSource
 from minio.datatypes import Part
 from minio.notificationconfig import NotificationConfig, PrefixFilterRule, QueueConfig
 
-from kadr.contracts.errors import ObjectMissing, VideoChanged
+from kadr.contracts.errors import ObjectMissing, StoreFailure, VideoChanged
 from kadr.storage.bucket import Pinned, Upload, UploadPart
 from kadr.storage.ranged import RangedSource
 from kadr.storage.s3 import checked, ms
@@ -161,6 +161,20 @@ class S3Bucket(S3Reader):
             minio.compose_object(self._bucket, checked(target), self._pieces(source))
 
         self._client.ask(f"{source.name} to {target}", copied)
+        self._see_copy(source, target)
+
+    def _see_copy(self, source: Pinned, target: str) -> None:
+        """That it was copied is not believed: JuiceFS says so of a copy for which its volume had no room."""
+        try:
+            size = self.stat(target).size
+        except ObjectMissing as error:
+            raise StoreFailure(
+                f"store: {source.name} was not copied to {target}: is the store full?"
+            ) from error
+        if size != source.size:
+            raise StoreFailure(
+                f"store: {source.name} of {source.size} bytes was copied to {target} as {size} bytes: is the store full?"
+            )
 
     def _pieces(self, source: Pinned) -> list[ComposeSource]:
         """In pieces of one size but the last, which may be larger: no part but the last may be smaller than 5 MiB."""
