@@ -153,7 +153,7 @@ class S3Store:
 
         def listed(minio: Minio) -> list[Listed]:
             found = (
-                Listed(o.object_name or "", o.size or 0, ms(o.last_modified))
+                Listed(o.object_name or "", o.size or 0, ms(o.last_modified) // 1000 * 1000)
                 for o in minio.list_objects(self._bucket, prefix=asked, recursive=True)
             )
             return sorted(o for o in found if o.name.startswith(prefix) and not o.name.endswith("/"))

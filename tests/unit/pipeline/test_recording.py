@@ -8,11 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kadr.contracts.artifact import ArraySpec, Artifact, ArtifactSpec
 from kadr.contracts.keys import sha256_json
 from kadr.contracts.run import Record
-from kadr.pipeline.recording import lookup, record_cached, write_record
+from kadr.pipeline.collecting import GRACE_MS
+from kadr.pipeline.recording import YOUNG_MS, lookup, record_cached, write_record
 from kadr.pipeline.spec import SourceRef, TaskSpec
 from kadr.pipeline.state import Wanted
 from kadr.storage import layout
@@ -119,3 +123,19 @@ def test_what_was_computed_is_written_without_looking_and_what_is_found_again_le
     )
     there = Record.model_validate_json(store.get(name))
     assert there.model_dump(mode="json") == first.model_dump(mode="json")
+
+
+@given(age_s=st.one_of(st.integers(-86_400, 86_400), st.integers(0, OLD_S)))
+def test_what_was_recorded_cannot_be_garbage_for_hours(
+    tmp_path_factory: pytest.TempPathFactory, age_s: int
+) -> None:
+    """However old it was when it was found, and whatever the clocks say of it."""
+    store = FileStore(tmp_path_factory.mktemp("store"))
+    for result in written_long_ago(store).values():
+        os.utime(store.root / result.json, (time.time() - age_s,) * 2)
+    found = lookup(store, TASK)
+    record_cached(store, TASK, found)
+    for there in found.values():
+        age_ms = time.time() * 1000 - store.modified_ms(there.result.json)
+        assert abs(age_ms) <= YOUNG_MS + 60_000
+        assert age_ms < GRACE_MS / 3
