@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("kadr.service")
 
 CACHE_MB = 4096
+RESULTS_BYTES = 8 << 20
+"""What a function's process remembers of the results that it read and wrote: their JSON, for merges above all."""
 CLOSING = "closing"
 """The claims to closing runs belong to no component."""
 
@@ -224,7 +226,7 @@ class Service:
             raise ServiceUnset(f"KADR_FUNCTION={name!r}: there is no such component")
         role = "media" if name in self.opens_video else "models"
         writing = self.news.writing
-        store = Remembering(self.store, is_result)
+        store = Remembering(self.store, is_result, most_bytes=RESULTS_BYTES)
         relay = Relay(store, self.claims(name), self.sources, scratch, on_fault=_note, on_put=writing)
         command = [sys.executable, "-m", "cli.worker", role, str(scratch), str(self.machine.threads), "2"]
         environment = self.machine.malloc() if role == "models" else {}
