@@ -190,21 +190,20 @@ class Deliverer:
             return
         if wait_s := self.resting.enter(owed.name.target):
             self.consumer.retry_later(entry, int(wait_s * 1000 * (1 + random.random())), counted=False)
+            time.sleep(PAUSE_S)  # there may be thousands of them
             return
-        failed = False
+        began, failed = time.monotonic(), False
         try:
-            began = time.monotonic()
             to: Reached | None = None
             try:
                 to = self.targets.reached(owed.target, owed.name.owner)
                 found = told(self.post, to, owed.event)
             except NotTold as error:
                 found = Outcome("removed", why=str(error))
-            failed = found.passing
-            found = self._acted(owed, entry, found)
-            self._say(owed, entry, found, to, time.monotonic() - began)
+            failed, seconds = found.passing, time.monotonic() - began
+            self._say(owed, entry, self._acted(owed, entry, found), to, seconds)
         finally:
-            self.resting.leave(owed.name.target, failed)
+            self.resting.leave(owed.name.target, failed, time.monotonic() - began)
 
     def _expand(self, owed: Owed, entry: Entry) -> None:
         """The database answers now: each webhook that it was meant for is owed it."""

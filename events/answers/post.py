@@ -23,6 +23,7 @@ QUIET_S = 10.0
 READ_BYTES = 4096
 """Of what a refusal says."""
 SHOWN = 200
+_SAYABLE = re.compile(r"[\x21-\x7e]+")
 _UNSAYABLE = re.compile(r"[^\x20-\x7e]+")
 
 
@@ -51,9 +52,9 @@ class Post:
         if not self.proxy:
             raise NetworkTrouble("nothing is sent without an egress proxy: KADR_EGRESS_PROXY names it")
         try:
-            parts = urlsplit(canonical(url))
+            parts = urlsplit(canonical(url if _SAYABLE.fullmatch(url) else ""))
         except ValueError:  # which would quote it
-            raise EgressDenied("its URL is none of http or https, or holds a user's name") from None
+            raise EgressDenied("its URL is none of http or https in ASCII, or holds a user's name") from None
         try:
             with _connected(self.proxy, self.total_s) as (raw, late):
                 reply = self._asked(raw, parts, headers, body)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
 
 from events.admission import NAMESPACE
@@ -11,8 +10,7 @@ from events.answers.targets import CALLBACK, Target
 from events.answers.telling import rejected
 from events.binding import Event, to_json
 from kadr.contracts.errors import KadrError
-
-_log = logging.getLogger("kadr.answers")
+from kadr.storage import layout
 
 
 class Rejections:
@@ -24,6 +22,8 @@ class Rejections:
     def __call__(self, owner: str, event_id: str, callback_url: str, event: Event, error: KadrError) -> None:
         """``event_id``: what the run's id would have been made from. Raises StoreFailure."""
         run_id = str(uuid.uuid5(NAMESPACE, f"{owner}/{event_id}"))
+        if self.outbox.store.exists(layout.request(owner, run_id)):
+            return  # the same event asked for it well before
         told = rejected(owner, run_id, {"source": event.source, "id": event.id}, error.code, str(error))
         target = Target(CALLBACK, callback_url)
         if (told.id, target.name) not in self.outbox.known(owner, run_id):

@@ -85,6 +85,7 @@ class Targets:
         self.sink_keys = sink_keys
         self.callback_keys = callback_keys
         self._by_owner: Mapping[str, list[Webhook]] | None = None if book else {}
+        self._away = False
 
     def refresh(self) -> None:
         """Look which webhooks there are; while the database is away, what was known stays."""
@@ -95,9 +96,11 @@ class Targets:
             for webhook in self.book.enabled():
                 found[webhook.owner].append(webhook)
         except KadrError as error:
-            _log.warning("webhooks cannot be looked up: %s", error)
+            if not self._away:
+                _log.warning("webhooks cannot be looked up: %s", error)
+            self._away = True
             return
-        self._by_owner = dict(found)
+        self._by_owner, self._away = dict(found), False
 
     def wanting(self, kind: str, owner: str, callback_url: str | None = None) -> list[Target]:
         """Whom events of this kind are owed to. Asks nobody: what is known counts."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -142,9 +142,9 @@ class Desk:
         return list(self.letters.list(ANSWERS))
 
     @staticmethod
-    def until(true: object) -> None:
+    def until(true: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE_S
-        while not true():  # type: ignore[operator]
+        while not true():
             assert time.monotonic() < deadline
             time.sleep(0.02)
 

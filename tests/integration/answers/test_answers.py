@@ -224,7 +224,8 @@ threading.Event().wait(60)
     first, second = desk.to.until("/hook", 2)[:2]
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
     assert desk.settled(asked) == ["delivered"]
-    assert desk.server.client.xpending(desk.server.names.stream(ANSWERS), GROUP)["pending"] == 0
+    stream = desk.server.names.stream(ANSWERS)
+    desk.until(lambda: desk.server.client.xpending(stream, GROUP)["pending"] == 0)
 
 
 def test_history_is_not_told(desk: Desk) -> None:

@@ -90,7 +90,8 @@ def test_what_an_answer_means(plain: Receiver, proxy: EgressProxy, status: int, 
 @pytest.mark.parametrize(
     "url",
     ["http://127.0.0.1:{port}/", "https://127.0.0.1:{port}/", "https://localhost:{port}/", "http://169.254.169.254/latest",
-     "https://[::1]:{port}/", "https://[fd00:ec2::254]/", "http://2130706433/", "https://user:word@127.0.0.1/", "ftp://x/", "https://"],
+     "https://[::1]:{port}/", "https://[fd00:ec2::254]/", "http://2130706433/", "https://user:word@127.0.0.1/", "ftp://x/", "https://",
+     "https://x.example/a b", "https://é.example/"],
 )  # fmt: skip
 def test_the_private_is_refused_and_not_touched(url: str) -> None:
     with receiver() as private, EgressProxy(Filter()) as proxy:
@@ -174,13 +175,21 @@ def test_logs_name_the_host_alone() -> None:
 def test_a_target_that_fails_rests_and_one_that_hangs_takes_few_places() -> None:
     now = [0.0]
     resting = Resting(clock=lambda: now[0])
-    assert [resting.enter("a") for _ in range(3)] == [0, 0, 0.5]
-    assert resting.enter("b") == 0
+    assert [resting.enter("new") for _ in range(3)] == [0, 0, 2.0]
+    assert resting.enter("other") == 0
+    resting.leave("new", False, 0.1)
+    assert [resting.enter("new") for _ in range(6)] == [0] * 5 + [2.0]
+    resting.leave("new", False, 9.0)
+    assert resting.enter("new") == 2.0
     for _ in range(3):
-        resting.leave("a", failed=True)
-        resting.enter("a")
-    assert resting.enter("a") == pytest.approx(5)
+        assert resting.enter("failing") == 0
+        resting.leave("failing", True, 0.1)
+    assert resting.enter("failing") == pytest.approx(5)
     now[0] = 6
-    assert resting.enter("a") in (0, 0.5)
-    resting.leave("a", failed=False)
-    assert resting.enter("b") == 0
+    assert resting.enter("failing") == 0
+    resting.leave("failing", True, 0.1)
+    assert resting.enter("failing") == pytest.approx(10)
+    now[0] = 17
+    assert resting.enter("failing") == 0
+    resting.leave("failing", False, 0.1)
+    assert resting.enter("failing") == 0
