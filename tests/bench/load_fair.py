@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.bench.load_service import Line, LoadedService, Video, progress, service
@@ -16,7 +16,7 @@ SMALL = [f"small{n}" for n in range(9)]
 FIRST = "probe"
 """The first function whose line everybody stands in: what came before it, acquire, only copies."""
 WINDOWS = 5
-PATIENCE_S = 900
+PATIENCE_S = 530
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def ended(up: LoadedService, count: int) -> dict[str, float]:
         most |= Counter({k: int(v) for k, v in up.memory_mb().items()})
         if done >= count:
             break
-        time.sleep(5)
+        time.sleep(10)
     return dict(most)
 
 
@@ -125,8 +125,3 @@ def report(lines: Sequence[Line], videos: Sequence[Video], began: float, sent_s:
 
 def _count(lines: Sequence[Line], outcome: str) -> int:
     return sum(line.logger == "kadr.pump" and line["outcome"] == outcome for line in lines)
-
-
-def shares(served: Mapping[str, float]) -> str:
-    total = sum(served.values()) or 1.0
-    return ", ".join(f"{owner} {100 * work / total:.1f} %" for owner, work in served.items())
