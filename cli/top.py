@@ -140,11 +140,12 @@ def _asked(url: str) -> Samples:
 
 
 def _of_queue() -> Callable[[], Samples]:
+    from events.answers.outbox import ANSWERS
     from events.gauges import QueueGauges
     from events.queue.depth import depth
 
     found = service()
-    functions = (ACQUIRE, *found.catalogue.components)
+    functions = (ACQUIRE, *found.catalogue.components, ANSWERS)
     gauges = QueueGauges(lambda: {f: depth(found.server, f) for f in functions}, dict)
     return lambda: _samples(gauges.collect())
 
