@@ -79,7 +79,7 @@ def run(count: int) -> None:
         began = time.time()
         sent_s = up.drop(videos)
         most = ended(up, count)
-        lines = up.lines("control")
+        lines = up.lines("control", "web")
         print(report(lines, videos, began, sent_s))
         print("\n| MB (PSS) | before | at most |\n|---|---:|---:|")
         for kind in sorted(most):
@@ -118,6 +118,9 @@ def report(lines: Sequence[Line], videos: Sequence[Video], began: float, sent_s:
         ("retried", str(_count(lines, "retried"))),
         ("Jain's index while all have work", " ".join(f"{index:.3f}" for index in indexes)),
     ]
+    for name, logger, task in (("admitted", "kadr.admission", ""), ("put in line", "kadr.router", "acquire")):
+        at = [x.at - began for x in lines if x.logger == logger and x["task"] == task]
+        rows.append((f"the last was {name} after", f"{max(at):.1f} s"))
     for kind, (fair, fifo) in waits(served, videos).items():
         rows.append((f"{FIRST} of {kind}: median wait", f"{fair:.1f} s; in order of arrival {fifo:.1f} s"))
     return "\n".join(["| what | |", "|---|---:|", *(f"| {name} | {value} |" for name, value in rows)])
