@@ -124,9 +124,9 @@ def table(service: Service, messages: list[Message], count: int, address: str) -
     mine = [rest[n * count : (n + 1) * count] for n in range(3)]
     contenders = [
         ("shell alone: a task that it refuses", refused, mine[0], 1),
-        (f"the same, {THREADS} at once", refused, mine[0], THREADS),
+        (f"shell alone, {THREADS} at once", refused, mine[0], THREADS),
         ("task and record, by HTTP", done, mine[0], 1),
-        (f"the same, {THREADS} at once", done, mine[1], THREADS),
+        (f"task and record, {THREADS} at once", done, mine[1], THREADS),
         ("task and record, in process", here, mine[2], 1),
     ]
     lines = [f"| {FUNCTION}, n = {count} | tasks/s | ms a task: median | p95 |", "|---|---:|---:|---:|"]
