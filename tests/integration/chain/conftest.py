@@ -38,6 +38,7 @@ from events.reconciler import Reconciler
 from events.router import Router
 from events.scaling import Scaler
 from events.worker import Worker
+from kadr.contracts.errors import ObjectMissing
 from kadr.contracts.keys import jcs
 from kadr.contracts.profile import Profile
 from kadr.contracts.run import Request
@@ -192,6 +193,8 @@ class Chain:
     attempts: int = 3
     batch: int = 1
     controls: list[Control] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
+    """Runs whose video nobody finds."""
 
     def __post_init__(self) -> None:
         self.house.interfere = lambda component: None
@@ -221,7 +224,7 @@ class Chain:
             FileClaims(house.root / "closing"),
             entries,
             self.queue,
-            lambda asked, video_id: self.source(video_id),
+            self._located,
             self.news,
         )
         lanes = {}
@@ -243,6 +246,11 @@ class Chain:
         self.controls.append(control)
         control.start()
         return control
+
+    def _located(self, asked: Request, video_id: str) -> ObjectRef:
+        if asked.run_id in self.gone:
+            raise ObjectMissing(f"the video of {asked.run_id} is not in the store")
+        return self.source(video_id)
 
     def source(self, video_id: str) -> ObjectRef:
         return ObjectRef(layout.video_source(OWNER, video_id), len(self.video), "etag")

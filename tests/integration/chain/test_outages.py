@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 
 import pytest
@@ -10,6 +11,7 @@ from flask import Response
 from events.problems import problem
 from events.queue.depth import depth
 from kadr.contracts.run import RunStatus
+from kadr.storage import layout
 from tests.integration.chain.conftest import Chain
 
 
@@ -29,3 +31,19 @@ def test_a_store_that_is_away_or_full_uses_up_no_attempt(chain: Chain, status: i
     assert chain.ended(chain.ask("loudness")).status is RunStatus.COMPLETE
     assert not failures["probe"]
     assert depth(chain.server, "probe").dead == 0
+
+
+def test_a_run_that_cannot_be_moved_on_keeps_no_other_waiting(chain: Chain) -> None:
+    """Both are told of at once, when the reconciler has looked and will not for minutes."""
+    control = chain.start()
+    deadline = time.monotonic() + 20
+    while b"kadr_reconciler_passes_total 1.0" not in control.reconciler.metrics.text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    chain.deaf = True
+    asked = [chain.ask("loudness"), chain.ask("quality")]
+    chain.gone.add(asked[0].run_id)
+    chain.deaf = False
+    chain.hints.tell([layout.request(run.owner, run.run_id) for run in asked])
+    assert chain.ended(asked[1]).status is RunStatus.COMPLETE
+    assert chain.state(asked[0]).closed is None
