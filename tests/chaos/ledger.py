@@ -26,7 +26,7 @@ from tests.chaos.attacked import House
 from tests.chaos.visitors import Visit
 from tests.e2e.conftest import Kadr
 
-INDEX_S = 60
+INDEX_S = 30
 Run = tuple[Request, RunState]
 
 
@@ -144,7 +144,7 @@ def otherwise(store: ObjectStore, runs: list[Run], expected: Mapping[str, Mappin
 
 
 def index_differs(house: House) -> list[str]:
-    """What the index says otherwise than the bucket, when it had a minute to catch up."""
+    """What the index says otherwise than the bucket, when it had time to catch up."""
     deadline = time.monotonic() + INDEX_S
     database = Database(house.database_url)
     try:

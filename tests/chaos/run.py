@@ -29,7 +29,7 @@ from tests.chaos.ledger import Ledger, Run
 from tests.chaos.visitors import Visitors
 
 PAUSE_S = (0.2, 1.6)
-END_S = 240
+END_S = 180
 """How long all may take to end when nothing is hurt any more."""
 REPORT = "report"
 
@@ -72,11 +72,11 @@ def _play(house: House, kills: int, videos: int, seed: int, most_s: float) -> in
     differs = ledger.index_differs(house)
     said = _said(house)
     house.up.kill()
-    faults = _faults(books, visitors, runs, house, differs)
     print(
         f"seed {seed}: {sum(blows.kills.values())} kills in {stormed:.0f} s, all had ended after {ended:.0f} s"
     )
     _tell(house, blows, visitors, books, runs, said)
+    faults = _faults(books, visitors, runs, house, differs)
     print(f"faults: {len(faults)}")
     for fault in faults[:40]:
         print(f"  {fault}")

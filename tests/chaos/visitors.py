@@ -16,7 +16,7 @@ from tests.chaos.attacked import TOKEN, House
 from tests.media_files import numbered, write_video
 
 T = TypeVar("T")
-OWNERS = ("main", "anna", "ben")
+OWNERS = ("main", "main", "anna", "ben")
 MAIN = "main"
 """Who has the API key."""
 PATIENCE_S = 180
