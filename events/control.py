@@ -21,6 +21,7 @@ from events.queue.server import Server
 from events.reconciler import Reconciler
 from events.router import Router
 from events.scaling import Scaler
+from events.turns import Turns
 from kadr.contracts.errors import InvalidObject, KadrError
 from kadr.pipeline.budget import Budget
 from kadr.pipeline.spec import spec_from_json
@@ -29,7 +30,10 @@ from kadr.telemetry.metrics import ControlMetrics
 
 _log = logging.getLogger("kadr.control")
 
-HINTS = 200
+HINTS = 50
+"""How many are looked at before it is asked for new ones."""
+WAITING = 2000
+"""How many are taken before they are looked at: who came late is not to wait for who came with many."""
 BLOCK_MS = 1000
 TICK_S = 0.1
 LOOKS = 4
@@ -143,9 +147,11 @@ class Control:
             lane.scaler.stop()
 
     def _route(self) -> None:
+        turns = Turns()
         while not self._stop.is_set():
             try:
-                hints = self.hints.take(HINTS, BLOCK_MS)
+                turns.add(self.hints.take(WAITING - len(turns), 0 if turns else BLOCK_MS))
+                hints = turns.take(HINTS)
                 names = [name for hint in hints for name in hint.names]
                 self.router.told(dict.fromkeys(names))
                 self._tell_index(names)

@@ -51,7 +51,7 @@ class Hints:
             self._server.client.xadd(self._stream, {"hint": body}, maxlen=KEPT, approximate=True)
 
     def take(self, count: int, block_ms: int) -> list[Hint]:
-        """Up to ``count`` hints: new ones first, else those whose taker went away."""
+        """Up to ``count`` hints: new ones first, else those whose taker went away. ``block_ms`` 0 waits for none."""
         found = self._take(count, block_ms)
         until = time.monotonic() + self._window_ms / 1000
         with suppress(QueueUnavailable):  # what was taken is looked at
@@ -65,7 +65,7 @@ class Hints:
             for _ in range(2):
                 try:
                     found = client.xreadgroup(
-                        GROUP, self._name, {self._stream: ">"}, count=count, block=block_ms
+                        GROUP, self._name, {self._stream: ">"}, count=count, block=block_ms or None
                     )
                     entries = (
                         found[0][1]
