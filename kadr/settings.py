@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from platformdirs import user_data_path
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
@@ -117,3 +118,16 @@ class Settings(BaseSettings):
     @property
     def weights(self) -> Path:
         return self.weights_folder or self.home / "models"
+
+
+SECRETS = frozenset(
+    f"{_PREFIX}{name}".upper()
+    for name, field in Settings.model_fields.items()
+    if SecretStr in (field.annotation, *get_args(field.annotation))
+)
+"""Variables that hold secrets."""
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """``environment`` for a process that opens strangers' files and has no business with them."""
+    return {name: value for name, value in environment.items() if name.upper() not in SECRETS}

@@ -18,6 +18,7 @@ from typing import IO, Any
 from kadr.contracts.errors import ResourceExhausted, WorkerDied
 from kadr.pipeline.messages import MAX_BYTES, Advanced, Begin, Finished, Noted, RenderSpec, decode
 from kadr.pipeline.spec import TaskSpec
+from kadr.settings import without_secrets
 
 LEAVE_S = 3.0
 _TICKETS = itertools.count(1)
@@ -42,7 +43,7 @@ class Host:
     command: Sequence[str]
     on_note: Callable[[str], None] = lambda _: None
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Added to what the process inherits."""
+    """Added to what the process inherits, which is no secret."""
     relay: Callable[[Connection], None] | None = None
     """Answers the process's calls to the store, over a socket of its own, where it may not reach the store itself."""
     process: subprocess.Popen[bytes] | None = None
@@ -73,7 +74,7 @@ class Host:
             stdout=self.said,
             stderr=self.said,
             start_new_session=True,
-            env={**os.environ, **self.environment},
+            env={**without_secrets(os.environ), **self.environment},
         )
         ours = []
         for near, far in pairs:

@@ -120,3 +120,13 @@ def test_messages_survive_the_wire(message: Advanced | Noted | Finished) -> None
 def test_anything_else_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         decode(body)
+
+
+def test_a_worker_inherits_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It opens strangers' files: what it does not have it cannot give away."""
+    for name in ("KADR_S3_SECRET_KEY", "KADR_DATABASE_URL", "kadr_redis_url", "KADR_CALLBACK_SECRET"):
+        monkeypatch.setenv(name, "hush-hush")
+    monkeypatch.setenv("KADR_THREADS", "3")
+    body = "connection.recv_bytes()\nsys.exit(str([os.environ['KADR_THREADS'], 'hush-hush' in str(os.environ)]))\n"
+    (said,) = outcome(host(tmp_path, body))
+    assert "['3', False]" in said.message
