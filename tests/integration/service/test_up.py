@@ -43,8 +43,7 @@ def test_what_the_service_makes_is_what_one_machine_makes(
     done = kadr("analyze", clip, "--profile", up.home / "small.toml", "--out", tmp_path / "out")
     assert done.code == 0, done.err
     manifest = up.manifest(first)
-    assert digests(manifest) == kadr.results()
-    assert computed(manifest) > 0
+    assert digests(manifest) == kadr.results() != {}
     status, report = up.ask("GET", f"/v1/runs/{first}/report/report.html")
     assert status in (200, 404)  # it is rendered after the run has ended
     up.ended(first)
