@@ -30,7 +30,7 @@ from kadr.pipeline.localrun import LocalRun
 from kadr.pipeline.messages import RenderSpec
 from kadr.pipeline.settling import Settling
 from kadr.pipeline.shelf import Shelf
-from kadr.pipeline.spec import AnySource, TaskSpec, spec_of
+from kadr.pipeline.spec import AnySource, ObjectRef, TaskSpec, spec_of
 from kadr.pipeline.state import RunState
 from kadr.storage import layout
 from kadr.storage.claims import Claims
@@ -247,12 +247,19 @@ class Router:
     def _settled(self, view: _View) -> RunState:
         state = self.settling.settle(view.run)
         if not view.sourced and state.video_id is not None:
-            view.run.source = self.sources(view.run.request, state.video_id)
+            view.run.source = self._located(view.run.request, state.video_id)
             view.sourced = True
             view.run.missed.clear()  # those named a source that was not known yet
             view.run.dirty = True
             state = self.settling.settle(view.run)
         return state
+
+    def _located(self, request: Request, video_id: str) -> AnySource:
+        try:
+            return self.sources(request, video_id)
+        except ObjectMissing as error:  # whoever opens it says so, which ends the run; nobody else would
+            _log.warning("the video is gone: %s", error, extra=about(request.run_id, request.owner))
+            return ObjectRef(layout.video_source(request.owner, video_id), 1, "")
 
     def _ready(self, view: _View, state: RunState) -> None:
         run, anew = view.run, view.anew

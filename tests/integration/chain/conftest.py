@@ -38,7 +38,7 @@ from events.reconciler import Reconciler
 from events.router import Router
 from events.scaling import Scaler
 from events.worker import Worker
-from kadr.contracts.errors import ObjectMissing
+from kadr.contracts.errors import InvalidObject, ObjectMissing, VideoChanged
 from kadr.contracts.keys import jcs
 from kadr.contracts.profile import Profile
 from kadr.contracts.run import Request
@@ -72,10 +72,14 @@ class Files:
         self.store = store
 
     def read_range(self, source: str, offset: int, length: int) -> bytes:
-        with (self.store.root / json.loads(source)["name"]).open("rb") as file:
-            file.seek(offset)
-            found: bytes = file.read(length)
-            return found
+        name = json.loads(source)["name"]
+        try:
+            with (self.store.root / name).open("rb") as file:
+                file.seek(offset)
+                found: bytes = file.read(length)
+                return found
+        except FileNotFoundError as error:
+            raise VideoChanged(f"{name} is gone") from error
 
 
 @dataclass
@@ -195,6 +199,8 @@ class Chain:
     controls: list[Control] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
     """Runs whose video nobody finds."""
+    stuck: set[str] = field(default_factory=set)
+    """Runs of whose video nobody can say where it lies."""
 
     def __post_init__(self) -> None:
         self.house.interfere = lambda component: None
@@ -250,6 +256,8 @@ class Chain:
     def _located(self, asked: Request, video_id: str) -> ObjectRef:
         if asked.run_id in self.gone:
             raise ObjectMissing(f"the video of {asked.run_id} is not in the store")
+        if asked.run_id in self.stuck:
+            raise InvalidObject(f"the reference of {asked.run_id} says nothing")
         return self.source(video_id)
 
     def source(self, video_id: str) -> ObjectRef:

@@ -42,8 +42,23 @@ def test_a_run_that_cannot_be_moved_on_keeps_no_other_waiting(chain: Chain) -> N
         time.sleep(0.05)
     chain.deaf = True
     asked = [chain.ask("loudness"), chain.ask("quality")]
-    chain.gone.add(asked[0].run_id)
+    chain.stuck.add(asked[0].run_id)
     chain.deaf = False
     chain.hints.tell([layout.request(run.owner, run.run_id) for run in asked])
     assert chain.ended(asked[1]).status is RunStatus.COMPLETE
     assert chain.state(asked[0]).closed is None
+
+
+def test_a_video_that_is_gone_after_it_was_acquired_fails_its_run(chain: Chain) -> None:
+    """Whoever deleted it, the run ends and says so; and may be tried again."""
+    chain.start()
+    chain.deaf = True
+    asked = chain.ask("loudness")
+    chain.gone.add(asked.run_id)
+    chain.house.store.delete(layout.video_source(asked.owner, chain.video_id))
+    chain.deaf = False
+    chain.tell(layout.request(asked.owner, asked.run_id))
+    state = chain.ended(asked)
+    assert state.status is RunStatus.FAILED
+    assert state.tasks["probe"].failure is not None
+    assert state.tasks["probe"].failure.code == "VideoChanged"
