@@ -38,20 +38,25 @@ class Nursery:
         }
         log.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps(wanted).encode() + b"\n"
-        with self._lock, suppress(OSError, ValueError, psutil.NoSuchProcess):
-            return Forked(self._asked(line))
-        self.stop()  # it died since the last time: once more, by a new one
         with self._lock:
             try:
-                return Forked(self._asked(line))
-            except (OSError, ValueError, psutil.NoSuchProcess) as error:
+                return Forked(self._forked(line))
+            except (OSError, ValueError) as error:
                 raise ServerFailed(f"{name}: it cannot be forked, see {self._log}: {error}") from error
+            except psutil.NoSuchProcess as error:
+                raise ServerFailed(f"{name} ended at once, see {log} and {self._log}") from error
 
     def start(self) -> None:
         """Have it import what it needs; nobody waits for that."""
         with self._lock:
             if self._link is None:
                 self._start()
+
+    def _forked(self, line: bytes) -> int:
+        with suppress(OSError, ValueError):
+            return self._asked(line)
+        self._end()  # it died since the last time: once more, by a new one
+        return self._asked(line)
 
     def _asked(self, line: bytes) -> int:
         if self._link is None:
@@ -107,7 +112,10 @@ class Forked:
 
     @property
     def alive(self) -> bool:
-        return self._process.is_running()
+        """Whether it runs; one that ended and that nobody buries does not."""
+        with suppress(psutil.NoSuchProcess):
+            return self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE
+        return False
 
     def stop(self, patience_s: float = STOP_S) -> None:
         """Ask it to end, wait, then kill it and whatever it started."""

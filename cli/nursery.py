@@ -1,8 +1,9 @@
 """The process that function processes are forked from: it has imported what all of them need, so one is ready almost at once.
 
 ``python -m cli.nursery APP FD``: each line of JSON on the socket FD asks for a gunicorn, which serves APP, and is answered by its
-id. The nursery has one thread, opens nothing and reads no settings, so what it forks begins like a process that was just started;
-memory that nobody writes to is shared. When the socket ends, so does it, and what it forked is asked to end.
+id. The nursery starts no thread (those of OpenBLAS end before a fork), opens nothing and reads no settings, so what it forks begins
+like a process that was just started; memory that nobody writes to is shared. When the socket ends, so does it, and what it forked is
+asked to end.
 """
 
 from __future__ import annotations
@@ -57,17 +58,17 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system buries them
     with link, link.makefile("r") as asked:
         for line in asked:
-            wanted = json.loads(line)
+            wanted, parent = json.loads(line), os.getpid()
             if (pid := os.fork()) == 0:
-                _begin(link, wanted)
+                _begin(link, parent, wanted)
             link.sendall(f"{pid}\n".encode())
 
 
-def _begin(link: socket.socket, wanted: Mapping[str, Any]) -> None:
+def _begin(link: socket.socket, parent: int, wanted: Mapping[str, Any]) -> None:
     """In the child: become what was asked for. Never returns."""
     code = 1
     try:
-        _own_life(link, str(wanted["name"]), str(wanted["log"]))
+        _own_life(link, parent, str(wanted["name"]), str(wanted["log"]))
         os.environ.update(wanted["environment"])
         random.seed()
         sys.argv = ["gunicorn", *wanted["arguments"]]
@@ -79,23 +80,26 @@ def _begin(link: socket.socket, wanted: Mapping[str, Any]) -> None:
     except BaseException:
         traceback.print_exc()
     finally:
+        sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
 
 
-def _own_life(link: socket.socket, name: str, log: str) -> None:
+def _own_life(link: socket.socket, parent: int, name: str, log: str) -> None:
     """A session, signals and outputs of its own; it ends with who forked it."""
     os.setsid()
     libc = ctypes.CDLL(None)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it was gone before it could be said
+        os._exit(1)
     libc.prctl(_PR_SET_NAME, f"kadr {name}".encode()[:15])
     for number in (signal.SIGINT, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
-    link.detach()  # closed below
+    os.close(link.detach())  # or nobody would see the nursery end
     written = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     os.dup2(written, 1)
     os.dup2(written, 2)
-    os.closerange(3, 64)
+    os.close(written)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psutil
@@ -86,3 +87,35 @@ def test_when_the_nursery_dies_its_processes_end_and_others_are_forked(
     second, url = born(nursery, tmp_path)
     until(lambda: ready(url))
     second.stop(5)
+
+
+def sockets(pid: int) -> set[str]:
+    """What names the sockets that a process has open."""
+    found = set[str]()
+    for handle in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(str(handle.readlink()))
+    return {name for name in found if name.startswith("socket:")}
+
+
+def test_what_was_forked_does_not_hold_the_nurserys_line(nursery: Nursery, tmp_path: Path) -> None:
+    """Or its death would be noticed by nobody who asks. Who starts it may have many files open."""
+    with ExitStack() as opened:
+        for number in range(80):
+            opened.enter_context((tmp_path / str(number)).open("w"))
+        first, _ = born(nursery, tmp_path)
+        parent = psutil.Process(first.pid).parent()
+        assert parent is not None
+        line = sockets(parent.pid)
+        assert len(line) == 1
+        until(lambda: not line & sockets(first.pid))
+    first.stop(5)
+
+
+def test_a_process_that_ended_is_not_alive_though_nobody_buries_it() -> None:
+    """Whose nursery died is its machine's first process's, which may bury none: no task is to be sent there."""
+    child = subprocess.Popen(["true"])
+    forked = Forked(child.pid)
+    until(lambda: not forked.alive)
+    assert psutil.pid_exists(child.pid)
+    child.wait()
