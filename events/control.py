@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from events.hints import Hints
+from events.messages import about
 from events.pump import Pump
 from events.queue.depth import Depth, depth
 from events.queue.dispatch import Dispatcher
@@ -22,7 +23,7 @@ from events.reconciler import Reconciler
 from events.router import Router
 from events.scaling import Scaler
 from events.turns import Turns
-from kadr.contracts.errors import InvalidObject, KadrError
+from kadr.contracts.errors import InvalidObject, KadrError, ObjectMissing
 from kadr.pipeline.budget import Budget
 from kadr.pipeline.spec import spec_from_json
 from kadr.storage import layout
@@ -180,8 +181,11 @@ class Control:
         except InvalidObject as error:
             _log.warning("%s", error)
             return
-        if not self.router.lost(spec):
-            self.router.move(spec.owner, spec.run_id, anew=True)
+        try:
+            if not self.router.lost(spec):
+                self.router.move(spec.owner, spec.run_id, anew=True)
+        except (ObjectMissing, InvalidObject) as error:  # of this run alone: the other hints are done with
+            _log.warning("the run cannot be moved on: %s", error, extra=about(spec.run_id, spec.owner))
 
     def _dispatch(self) -> None:
         """A function's stream as soon as its bell rings; all of them when something is due, and now and then."""

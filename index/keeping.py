@@ -150,5 +150,8 @@ class Index:
         self._missed = True  # what happened before this process started is not known
         while not stop.is_set():
             began = time.monotonic()
-            self.catch_up()
+            try:
+                self.catch_up()
+            except Exception:  # what one run has in it must not end this thread
+                log.exception("the index met what it does not know")
             stop.wait(max(pause_s, min(REST_S, PAUSES * (time.monotonic() - began))))

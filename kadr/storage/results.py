@@ -130,8 +130,9 @@ def _learnt(store: ObjectStore, result: ResultId, header: Mapping[str, Any]) -> 
     known = _KNOWN.setdefault(store, {})
     if len(known) >= MAX_KNOWN:
         known.clear()
-    known[result.json] = parts._replace(payload={n: parts.payload[n] for n in ABOUT if n in parts.payload})
-    return known[result.json]
+    kept = parts._replace(payload={n: parts.payload[n] for n in ABOUT if n in parts.payload})
+    known[result.json] = kept
+    return kept
 
 
 def _has_arrays(result: ResultId, parts: _Parts, there: Mapping[str, Listed]) -> bool:
