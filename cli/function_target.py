@@ -15,7 +15,7 @@ SERVICE = Service()
 NAME = SERVICE.settings.function
 logs.setup("function", NAME, SERVICE.settings.log_level)
 METRICS = FunctionMetrics()
-FUNCTION = Batches(Watched(NAME, SERVICE.function(NAME), METRICS))
+FUNCTION = Batches(Watched(NAME, SERVICE.function(NAME).take, METRICS).take)
 
 
 @functions_framework.http

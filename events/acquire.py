@@ -16,11 +16,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from flask import Request as HttpRequest
 from flask import Response
 
 from events import binding
-from events.binding import InvalidEvent
 from events.egress.errors import NetworkTrouble
 from events.inbox import INBOX
 from events.problems import problem, problem_of
@@ -71,16 +69,13 @@ class Acquire:
     announce: Callable[[str], None] = lambda _: None
     fetch: Fetch = no_way_out
 
-    def __call__(self, request: HttpRequest) -> Response:
+    def take(self, event: binding.Event) -> Response:
         try:
-            event = binding.parse(dict(request.headers), request.get_data())
             owner, run_id = str(event.data["user_id"]), str(event.data["run_id"])
             epoch = int(event.data["acquire"]["epoch"])
             asked = read_request(self.store, owner, run_id)
         except (KeyError, TypeError, ValueError) as error:
             return problem(422, "InvalidTask", f"this is no acquire task: {error}", False)
-        except InvalidEvent as error:
-            return problem_of(error)
         except (ObjectMissing, InvalidObject) as error:
             return problem(422, error.code, str(error), False)
         failed: dict[str, str] = {}

@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Request, Response
-from werkzeug.test import EnvironBuilder
 
 from events import binding
 from events.binding import InvalidEvent
@@ -75,9 +74,9 @@ def answers(pieces: Iterable[bytes]) -> Iterator[tuple[str, tuple[int, dict[str,
 
 
 class Batches:
-    """Takes requests of one task or of many, and hands each task to ``function`` as a request of its own."""
+    """Takes requests of one task or of many, and hands each task's event to ``function``."""
 
-    def __init__(self, function: Callable[[Request], Response]) -> None:
+    def __init__(self, function: Callable[[binding.Event], Response]) -> None:
         self._function = function
         self._dropped: dict[str, set[str]] = {}
         self._lock = threading.Lock()
@@ -88,11 +87,11 @@ class Batches:
                 events = parse(request.get_data())
                 run = self._run(request.headers.get(NAME, ""), events)
                 return Response(run, 200, content_type=LINES)
-            if request.headers.get("ce-type") == DROPPED:
-                return self._drop(binding.parse(dict(request.headers), request.get_data()))
+            event = binding.parse(dict(request.headers), request.get_data())
         except InvalidEvent as error:
+            _log.warning("not a task: %s", error)
             return problem_of(error)
-        return self._function(request)
+        return self._drop(event) if event.type == DROPPED else self._function(event)
 
     def _run(self, name: str, events: Sequence[binding.Event]) -> Iterator[bytes]:
         """Ends where it stands when the caller hangs up."""
@@ -106,10 +105,8 @@ class Batches:
                 self._dropped.pop(name, None)
 
     def _one(self, event: binding.Event) -> Response:
-        headers, data = binding.to_http(event)
-        alone = EnvironBuilder(method="POST", headers=list(headers.items()), data=data)
         try:
-            return self._function(Request(alone.get_environ()))
+            return self._function(event)
         except Exception as error:  # the others of the batch are not to suffer for it
             _log.exception("%s", event.subject)
             return problem(500, type(error).__name__, str(error)[:500], True)

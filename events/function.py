@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from flask import Request, Response
+from flask import Response
 
 from events import binding
 from events.binding import InvalidEvent
@@ -46,10 +46,9 @@ class Function:
     announce: Callable[[str], None] = lambda _: None
     """Told the name of every object of ``state/`` that a task wrote: the direct hint beside the bucket's own."""
 
-    def __call__(self, request: Request) -> Response:
-        """Answer one HTTP request."""
+    def take(self, event: binding.Event) -> Response:
+        """Run the task that ``event`` says is ready, and say how it ended."""
         try:
-            event = binding.parse(dict(request.headers), request.get_data())
             if event.type != binding.TASK_READY:
                 raise InvalidEvent(f"this function takes {binding.TASK_READY}, not {event.type!r}")
             if "render" in event.data:

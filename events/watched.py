@@ -6,10 +6,10 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import unquote
 
-from flask import Request, Response
+from flask import Response
 
+from events.binding import Event
 from events.messages import about
 from events.outcomes import BAD, outcome
 from events.problems import problem_of
@@ -24,13 +24,13 @@ class Watched:
     """Answers as ``function`` does."""
 
     name: str
-    function: Callable[[Request], Response]
+    function: Callable[[Event], Response]
     metrics: FunctionMetrics
 
-    def __call__(self, request: Request) -> Response:
+    def take(self, event: Event) -> Response:
         began = time.monotonic()
         try:
-            answer = self.function(request)
+            answer = self.function(event)
         except (
             KadrError
         ) as error:  # say, the store was away when a failure was to be recorded: the pump reads why
@@ -39,16 +39,16 @@ class Watched:
         how = outcome(answer.status_code, answer.get_json(force=True, silent=True) or {})
         self.metrics.task_seconds.labels(self.name, how).observe(seconds)
         level = logging.WARNING if how in BAD else logging.INFO
-        owner, run_id, task = _subject(request)
-        fields = about(run_id, owner, task, unquote(request.headers.get("ce-traceparent", "")))
+        owner, run_id, task = _subject(event)
+        fields = about(run_id, owner, task, event.traceparent)
         fields |= {"outcome": how, "seconds": round(seconds, 3)}
         _log.log(level, "%s: %s in %.2f s%s", task or "a task", how, seconds, _why(answer, how), extra=fields)
         return answer
 
 
-def _subject(request: Request) -> tuple[str, str, str]:
+def _subject(event: Event) -> tuple[str, str, str]:
     """(owner, run id, task), as the pump names them."""
-    parts = unquote(request.headers.get("ce-subject", "")).split("/")
+    parts = event.subject.split("/")
     return (parts[0], parts[1], parts[2]) if len(parts) == 3 else ("", "", "")
 
 

@@ -18,15 +18,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from flask import Request as HttpRequest
-from werkzeug.test import EnvironBuilder
-
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from cli.compose import Machine, cores  # noqa: E402 - the script runs from anywhere
 from cli.servers.valkey import Valkey  # noqa: E402
-from events import binding  # noqa: E402
 from events.control import MachineGate  # noqa: E402
 from events.function import Function  # noqa: E402
 from events.hints import Hints  # noqa: E402
@@ -108,9 +104,7 @@ class Near:
 
     def deliver(self, delivery: Delivery) -> Iterator[tuple[Entry, Answer]]:
         for entry in delivery.entries:
-            headers, data = binding.to_http(event_of(entry.message))
-            asked = EnvironBuilder(method="POST", headers=list(headers.items()), data=data)
-            said = self._function(HttpRequest(asked.get_environ()))
+            said = self._function.take(event_of(entry.message))
             yield entry, Answer.of(said.status_code, dict(said.headers), said.get_data())
 
     def addresses(self) -> list[str]:

@@ -6,6 +6,6 @@ from events.batches import Batches
 from events.health import add_health
 
 app = Flask("nothing")
-batches = Batches(lambda asked: Response('{"cached": false}', 200, content_type="application/json"))
+batches = Batches(lambda event: Response('{"cached": false}', 200, content_type="application/json"))
 app.add_url_rule("/", "run", lambda: batches(request), methods=["POST"])
 add_health(app, lambda: "")

@@ -146,7 +146,7 @@ def housed(root: Path, store: ObjectStore, videos: Ranged) -> Iterator[House]:
     sources = {n for n, e in entries.items() if any(r.kind == "source" for r in e.reads)}
     functions = {
         name: Batches(
-            Function(frozenset([name]), store, relay, workers["media" if name in sources else "models"])
+            Function(frozenset([name]), store, relay, workers["media" if name in sources else "models"]).take
         )
         for name in entries
     }

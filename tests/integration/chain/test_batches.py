@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from flask import Flask, Request, Response, request
+from flask import Flask, Response, request
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -20,6 +20,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from cli.servers.process import LOOPBACK
 from cli.servers.valkey import Valkey
 from events.batches import CONTENT_TYPE, Batches
+from events.binding import Event
 from events.outcomes import outcome
 from events.posting import Delivery, Post
 from events.problems import problem
@@ -66,8 +67,8 @@ class Replica:
     def addresses(self) -> list[str]:
         return [self.address]
 
-    def one(self, asked: Request) -> Response:
-        task = asked.headers["ce-subject"].split("/")[2]
+    def one(self, event: Event) -> Response:
+        task = event.subject.split("/")[2]
         self.worked[task] += 1
         return self.answers(task, self.worked[task] - 1)
 

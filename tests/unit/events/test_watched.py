@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, request
-
 from cli.servers.process import free_port
 from events import binding
 from events.acquire import Acquire
@@ -25,13 +23,10 @@ def test_a_store_that_is_away_before_anything_is_known_is_named(tmp_path: Path) 
     store = S3Store(S3Client(address, Patience(retries=0)), Cache(tmp_path, 1 << 20))
     nobody: Any = None
     acquire = Watched(
-        "acquire", Acquire(store, nobody, Sources(store, nobody, nobody), "kadr"), FunctionMetrics()
+        "acquire", Acquire(store, nobody, Sources(store, nobody, nobody), "kadr").take, FunctionMetrics()
     )
     task = {"user_id": "anna", "run_id": "r", "acquire": {"epoch": 1}}
-    headers, body = binding.to_http(binding.Event("1", "/test", binding.TASK_READY, task))
-    app = Flask("acquire")
-    app.add_url_rule("/", "acquire", lambda: acquire(request), methods=["POST"])
-    answer = app.test_client().post("/", headers=headers, data=body)
+    answer = acquire.take(binding.Event("1", "/test", binding.TASK_READY, task))
     said = json.loads(answer.data)
     assert (answer.status_code, said["retryable"]) == (503, True)
     assert said["title"] in OUTAGE

@@ -6,9 +6,10 @@ import shutil
 import subprocess
 
 import pytest
-from flask import Flask, Request, Response
+from flask import Flask, Response
 from prometheus_client.parser import text_string_to_metric_families
 
+from events.binding import TASK_READY, Event
 from events.gauges import QueueGauges
 from events.health import add_health, add_metrics
 from events.outcomes import outcome
@@ -91,14 +92,12 @@ def test_a_function_counts_its_tasks_by_how_they_ended() -> None:
         ]
     )
 
-    def function(_: Request) -> Response:
+    def function(_: Event) -> Response:
         return next(answers)
 
-    made = app(metrics)
     watched = Watched("ocr", function, metrics)
-    with made.test_request_context("/", headers={"ce-subject": "ada/run/ocr"}) as context:
-        for _ in range(3):
-            watched(context.request)
+    for _ in range(3):
+        watched.take(Event("1", "/test", TASK_READY, {}, "ada/run/ocr"))
     said = samples(metrics.text().decode())
     counted = {k[1][1]: v for k, v in said.items() if k[0] == "kadr_task_seconds_count"}
     assert counted == {"done": 1, "failed": 1, "retried": 1}

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask, request
 
 from cli.compose import Machine
 from events import binding
@@ -71,10 +70,7 @@ class House:
     def call(self, asked: Request) -> tuple[int, dict[str, Any]]:
         """What the function answers to the task of ``asked``."""
         event = binding.Event("1", "/test", binding.TASK_READY, acquire_body(asked, 1))
-        headers, body = binding.to_http(event)
-        app = Flask("acquire")
-        app.add_url_rule("/", "acquire", lambda: self.acquire(request), methods=["POST"])
-        answer = app.test_client().post("/", headers=headers, data=body)
+        answer = self.acquire.take(event)
         return answer.status_code, json.loads(answer.data)
 
     def state(self, asked: Request) -> RunState:
