@@ -11,6 +11,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -40,6 +41,8 @@ _log = logging.getLogger("kadr.router")
 
 UNKNOWN_MS = 60_000
 """How long a video is taken to be before anybody looked."""
+MOVING, RECORDING = 4, 8
+"""Runs that are moved, and hits that are recorded, at once: both wait for the store most of the time."""
 REMEMBERED = 500
 """Runs that one router keeps the view of."""
 
@@ -121,7 +124,10 @@ class Router:
         self.news = news
         self.on_event = on_event
         self.answers = answers or Silent()
-        self.settling = Settling(store, self._tell, Shelf(store).lookup)
+        self.settling = Settling(
+            store, self._tell, Shelf(store).lookup, ThreadPoolExecutor(RECORDING, "recording")
+        )
+        self._movers = ThreadPoolExecutor(MOVING, "moving")
         self._views: OrderedDict[tuple[str, str], _View] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -134,11 +140,15 @@ class Router:
         for name in names:
             if (found := layout.parse_run(name)) is not None:
                 by_run.setdefault(found[:2], []).append(found[2])
-        for (owner, run_id), below in by_run.items():
-            try:
-                self.move(owner, run_id, below)
-            except (ObjectMissing, InvalidObject) as error:  # of this run alone: the others are moved on
-                _log.warning("the run cannot be moved on: %s", error, extra=about(run_id, owner))
+        for _ in self._movers.map(self._moved, by_run.items()):
+            pass  # raises what one of them raised
+
+    def _moved(self, told: tuple[tuple[str, str], list[str]]) -> None:
+        (owner, run_id), below = told
+        try:
+            self.move(owner, run_id, below)
+        except (ObjectMissing, InvalidObject) as error:  # of this run alone: the others are moved on
+            _log.warning("the run cannot be moved on: %s", error, extra=about(run_id, owner))
 
     def move(self, owner: str, run_id: str, names: Iterable[str] = (), anew: bool = False) -> RunState | None:
         """Bring a run as far as it goes without computing. None if there is no such run.

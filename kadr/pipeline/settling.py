@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from typing import Any, Protocol
 
 from kadr.contracts.errors import ObjectMissing
@@ -22,6 +23,7 @@ RESCAN_S = 2.0
 Lookup = Callable[[TaskSpec], Mapping[str, Found]]
 """The wanted results of a task that are there, by output name."""
 
+_Hit = tuple[TaskSpec, Mapping[str, Found]]
 _NO_CHUNK: Mapping[str, Any] = {"chunk": None, "merge": False}
 
 
@@ -34,8 +36,12 @@ class Tell(Protocol):
 class Settling:
     """Finds and records what is there already; what is left over stands in each run's ``missed``."""
 
-    def __init__(self, store: ObjectStore, tell: Tell, look_up: Lookup | None = None) -> None:
+    def __init__(
+        self, store: ObjectStore, tell: Tell, look_up: Lookup | None = None, hands: Executor | None = None
+    ) -> None:
+        """``hands`` record hits, several at a time: worth it where the store is a network away."""
         self.store = store
+        self._map = map if hands is None else hands.map
         self._tell = tell
         self._look_up: Lookup = look_up or (lambda spec: lookup(store, spec))
 
@@ -54,9 +60,9 @@ class Settling:
             self._learn_duration(run, run.state)
             if run.state.closed is not None:
                 break  # nothing that is found now would count
-            for task in run.state.tasks.values():
-                if task.state is TaskState.READY and task.name not in run.flying:
-                    self._look(run, run.state, task)
+            ready = [t for t in run.state.tasks.values() if t.state is TaskState.READY]
+            hits = [self._look(run, run.state, task) for task in ready if task.name not in run.flying]
+            self._record(run, [hit for hit in hits if hit is not None])
             self._forget_settled(run, run.state)
         return run.state
 
@@ -93,28 +99,37 @@ class Settling:
                 if body.plan is not None:
                     self._tell(run, "run.planned", component=component, chunks=len(body.plan))
 
-    def _look(self, run: LocalRun, state: RunState, task: Task) -> None:
+    def _look(self, run: LocalRun, state: RunState, task: Task) -> _Hit | None:
+        """What is there of a task; None if it is not to be recorded here."""
         if task.component == ACQUIRE:
             if run.request.video_id is None:
-                return  # somebody has to fetch and hash the bytes first
+                return None  # somebody has to fetch and hash the bytes first
             record = record_acquired(self.store, run.request, state.epoch)
             run.objects[layout.record_ok(state.epoch, record.task, record.key, record.digest)] = record
             run.dirty = True
-            return
+            return None
         known = run.missed.get(task.name)
         if known is not None and known.key == task.key:
-            return
+            return None
         spec = spec_of(run.request, state, task, run.source, run.refresh)
         found = {} if run.refresh else self._look_up(spec)
         if len(found) < len(spec.wanted):
             run.missed[task.name] = spec
-            return
+            return None
+        return spec, found
+
+    def _record(self, run: LocalRun, hits: Sequence[_Hit]) -> None:
+        for (spec, _), record in zip(hits, self._map(self._recorded, hits), strict=True):
+            if record is None:
+                run.missed[spec.task] = spec
+            else:
+                self.keep(run, record, spec)
+
+    def _recorded(self, hit: _Hit) -> Record | None:
         try:
-            record = record_cached(self.store, spec, found)
+            return record_cached(self.store, *hit)
         except ObjectMissing:  # it was garbage until now, and went this moment
-            run.missed[task.name] = spec
-            return
-        self.keep(run, record, spec)
+            return None
 
     def _learn_duration(self, run: LocalRun, state: RunState) -> None:
         probe = state.tasks.get("probe")
