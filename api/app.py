@@ -29,7 +29,10 @@ REMEMBERED = 200
 EXPIRES_S = 3600
 PART_BYTES = 64 << 20
 MAX_PARTS = 10_000
-_NAME = re.compile(r"[^\x00-\x1f/\\]{1,200}")
+MAX_BYTES = PART_BYTES * MAX_PARTS
+_NAME = re.compile(r"(?!\.{1,2}$)[^\x00-\x1f\x7f/\\\ud800-\udfff]{1,200}")
+_UPLOAD = re.compile(r"[0-9a-f]{32}")
+_DIGITS = re.compile(r"[1-9][0-9]{0,15}")
 _RUN_ID = re.compile(r"[0-9a-f-]{36}")
 
 
@@ -117,15 +120,15 @@ class Api:
                 201,
                 {"key": key, "url": self.bucket.presign_put(key, EXPIRES_S, size), "expires_s": EXPIRES_S},
             )
-        if size > PART_BYTES * MAX_PARTS:
-            raise BadRequest(f"size {size} is more than {PART_BYTES * MAX_PARTS} bytes")
+        if size > MAX_BYTES:
+            raise BadRequest(f"size {size} is more than {MAX_BYTES} bytes")
         upload = self.bucket.begin_upload(key)
         return said(201, self._parts(key, upload, size))
 
     def upload(self, upload: str) -> Response:
         """What of an upload in parts is there, and URLs for the rest."""
         return said(
-            200, self._parts(self._key(request.args.get("key")), upload, _int(request.args.get("size")))
+            200, self._parts(self._key(request.args.get("key")), upload, _size(request.args.get("size")))
         )
 
     def _parts(self, key: str, upload: str, size: int) -> dict[str, Any]:
@@ -149,7 +152,7 @@ class Api:
 
     def complete_upload(self, upload: str) -> Response:
         body = json_body()
-        key, size = self._key(body.get("key")), _int(body.get("size"))
+        key, size = self._key(body.get("key")), _size(body.get("size"))
         parts = self.bucket.parts(key, upload)
         if sum(part.size for part in parts) != size:
             raise Conflict(
@@ -158,9 +161,12 @@ class Api:
         return said(200, {"key": key, "etag": self.bucket.complete_upload(key, upload, parts)})
 
     def _key(self, told: Any) -> str:
-        if not isinstance(told, str) or not told.startswith(layout.uploads_prefix(self.owner)):
-            raise BadRequest("key must be the one that the upload was begun with")
-        return told
+        prefix = layout.uploads_prefix(self.owner)
+        if isinstance(told, str) and told.startswith(prefix):
+            upload, _, name = told.removeprefix(prefix).partition("/")
+            if _UPLOAD.fullmatch(upload) and _NAME.fullmatch(name):
+                return told
+        raise BadRequest("key must be the one that the upload was begun with")
 
     # -- runs --------------------------------------------------------------------------------------------------------
 
@@ -224,7 +230,9 @@ class Api:
 
     def report(self, run_id: str, name: str) -> Response:
         asked, state = self._state(run_id)
-        if state.closed is None or not _NAME.fullmatch(name):
+        if not _NAME.fullmatch(name):
+            raise NotFound(f"run {run_id} has no {name!r}")
+        if state.closed is None:
             raise Conflict(f"run {run_id} is {state.status.value}: it has a report when it has ended")
         try:
             body = self.store.get(layout.report_file(asked.owner, run_id, state.closed.manifest, name))
@@ -278,9 +286,9 @@ def json_body() -> dict[str, Any]:
     return found
 
 
-def _int(told: Any) -> int:
-    if isinstance(told, bool) or not str(told).isdigit():
-        raise BadRequest("size must be the file's bytes")
+def _size(told: Any) -> int:
+    if isinstance(told, bool) or not _DIGITS.fullmatch(str(told)) or int(told) > MAX_BYTES:
+        raise BadRequest(f"size must be the file's bytes, at most {MAX_BYTES}")
     return int(told)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from kadr.contracts.errors import KadrError
 MOST = 20
 """Webhooks of one owner."""
 LONGEST = 2000
+_URL = re.compile(rf"(?=.{{0,{LONGEST}}}$)https://[\x21-\x7e]+")
 
 
 class NoDatabase(KadrError):
@@ -132,14 +134,14 @@ def _there(found: Webhook | None, webhook_id: str) -> Webhook:
 
 def _url(told: Any) -> str:
     try:
-        parts = urlsplit(
-            told if isinstance(told, str) and len(told) <= LONGEST and told.isprintable() else ""
-        )
-        good = parts.scheme == "https" and parts.hostname and "@" not in parts.netloc and parts.port != 0
+        parts = urlsplit(told if isinstance(told, str) and _URL.fullmatch(told) else "")
+        good = parts.hostname and "@" not in parts.netloc and parts.port != 0
     except ValueError:
         good = False
-    if not good or " " in told:
-        raise BadRequest(f"url must be an https URL of at most {LONGEST} characters, without a user's name")
+    if not good:
+        raise BadRequest(
+            f"url must be an https:// URL of at most {LONGEST} characters, in ASCII, without a user's name"
+        )
     return str(told)
 
 

@@ -195,7 +195,7 @@ class Service:
     def inbox(self) -> Inbox:
         from events.inbox import Inbox
 
-        return Inbox(self.store, self.bucket, self.address.bucket, self.admission)
+        return Inbox(self.store, self.bucket, self.address.bucket, self.admission, _note)
 
     @property
     def fetch(self) -> Fetch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ MAX_BYTES = 1 << 20
 """An event carries references, never bytes of video."""
 _LONGEST = 2048
 """Of any attribute."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _PLAIN = "".join(c for c in map(chr, range(0x21, 0x7F)) if c not in '%"')
 _EXTENSIONS = ("traceparent", "tracestate", "dataref", "partitionkey")
 
@@ -82,7 +84,7 @@ def parse(headers: Mapping[str, str], body: bytes) -> Event:
     }
     for name in ("id", "source", "type", "subject", *_EXTENSIONS):
         value = attributes.get(name, "")
-        if not isinstance(value, str) or len(value) > _LONGEST:
+        if not isinstance(value, str) or len(value) > _LONGEST or _SURROGATE.search(value):
             raise InvalidEvent(f"its attribute {name} is no text of at most {_LONGEST} characters")
     return Event(
         id=attributes["id"],

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hmac
 import json
+import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,12 +31,17 @@ from kadr.storage import layout
 from kadr.storage.store import ObjectStore
 
 MAX_BYTES = 4 << 20
+LEVELS = 50
+"""How deep what is asked for may be nested."""
 ASKS = (binding.REQUESTED, binding.UPLOADED)
 """Types of events that ask for a run."""
 Refused = Callable[[str, str, str, binding.Event, KadrError], None]
 """(owner, event id, callback URL, the event, why)."""
 WRITTEN = "s3:ObjectCreated:"
 """How the names of events begin that say that an object was written; AWS leaves the s3: out."""
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
+_ASCII = re.compile(r"[\x21-\x7e]+")
+_log = logging.getLogger("kadr.ingest")
 
 
 def written(body: object) -> Iterator[Written]:
@@ -46,15 +53,22 @@ def written(body: object) -> Iterator[Written]:
             event, s3 = str(record["eventName"]), record["s3"]
             found = s3["object"]
             one = Written(
-                str(s3["bucket"]["name"]),
-                unquote_plus(str(found["key"])),
-                str(found.get("eTag") or "").strip('"'),
-                str(found.get("versionId") or ""),
+                _text(s3["bucket"]["name"]),
+                unquote_plus(_text(found["key"])),
+                _text(found.get("eTag") or "").strip('"'),
+                _text(found.get("versionId") or ""),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"a record lacks {error}") from error
         if event.removeprefix("s3:").startswith(WRITTEN.removeprefix("s3:")):
             yield one
+
+
+def _text(told: object) -> str:
+    """Raises UnicodeEncodeError, a ValueError, for half of a pair of surrogates, which no name can hold."""
+    text = str(told)
+    text.encode()
+    return text
 
 
 @dataclass(frozen=True)
@@ -74,6 +88,7 @@ class Ingest:
 
     def blueprint(self) -> Blueprint:
         made = Blueprint("ingest", __name__)
+        made.register_error_handler(KadrError, problem_of)
         made.add_url_rule("/notifications", "notifications", self.notified, methods=["POST"])
         made.add_url_rule("/events", "events", self.event, methods=["POST"])
         return made
@@ -108,7 +123,12 @@ class Ingest:
         if state:
             self.tell(state)
         for one in found:
-            self.inbox.dropped(one)
+            try:
+                self.inbox.dropped(one)
+            except StoreFailure:
+                raise
+            except KadrError as error:  # it lies in the bucket: told again, it would fail again
+                _log.warning("%s: %s", one.name, error)
         return Response("", 204)
 
     def _rejected(self, raw: bytes, why: str) -> Response:
@@ -191,6 +211,7 @@ def _event_id(event: binding.Event) -> str:
 
 def submission(owner: str, event_id: str, data: Mapping[str, Any]) -> Submission:
     """What ``data`` asks for, by any entrance. Raises InvalidEvent."""
+    _keepable(data)
     source = source_of(owner, data.get("video_source"))
     return Submission(
         owner=owner,
@@ -205,6 +226,20 @@ def submission(owner: str, event_id: str, data: Mapping[str, Any]) -> Submission
     )
 
 
+def _keepable(data: Mapping[str, Any]) -> None:
+    """Raises InvalidEvent for JSON that no object could hold: half a character, a number of no double, too many levels."""
+    level: list[Any] = [data]
+    for _ in range(LEVELS):
+        level = [each for one in level for each in (one.values() if isinstance(one, dict) else one)]
+        level = [one for one in level if isinstance(one, dict | list)]
+    if level:
+        raise InvalidEvent(f"what is asked for is nested more than {LEVELS} levels deep")
+    try:
+        jcs(data)
+    except ValueError as error:
+        raise InvalidEvent(f"what is asked for cannot be kept as JSON: {str(error)[:200]}") from error
+
+
 def source_of(owner: str, told: Any) -> str:
     """The canonical address of a ``video_source``: {"type": upload | https | youtube_url | s3, …}. Raises InvalidEvent."""
     if not isinstance(told, dict):
@@ -217,8 +252,10 @@ def source_of(owner: str, told: Any) -> str:
         return address(name, str(told.get("etag") or ""))
     if kind == "s3":
         bucket, key = str(told.get("bucket") or ""), str(told.get("key") or "")
-        if not bucket or not key or "/" in bucket:
+        if not key:
             raise InvalidEvent("video_source of type s3 needs a bucket and a key")
+        if not _BUCKET.fullmatch(bucket):
+            raise InvalidEvent(f"video_source.bucket {bucket[:80]!r} is no bucket's name")
         version = str(told.get("version") or "")
         return f"s3://{bucket}/{quote(key)}" + (f"?versionId={quote(version, safe='')}" if version else "")
     if kind in ("https", "youtube_url"):
@@ -243,6 +280,10 @@ def _url(told: Any) -> str | None:
 
 def _callback(told: Any) -> str | None:
     url = _url(told)
+    if url is not None and not _ASCII.fullmatch(url):
+        raise InvalidEvent(
+            "callback_url must be ASCII: percent-encode its path, and write its host in punycode"
+        )
     try:
         return url and canonical(url) and url
     except ValueError as error:

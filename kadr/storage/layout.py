@@ -67,9 +67,11 @@ def rejected(event_id: str) -> str:
 
 
 def owner_of_inbox(name: str) -> str | None:
-    """Whose inbox the object lies in; None for other names."""
+    """Whose inbox the object lies in; None for other names, among them those of whom no owner can be."""
     parts = name.split("/")
-    return parts[1] if len(parts) >= 3 and parts[0] == "inbox" and all(parts[1:]) else None
+    if len(parts) < 3 or parts[0] != "inbox" or not _OWNER.fullmatch(parts[1]):
+        return None
+    return None if {"", ".", ".."}.intersection(parts) else parts[1]
 
 
 def starts_run(name: str) -> bool:

@@ -1,0 +1,165 @@
+"""What strangers send to the API, as events and as notices: refused in words, or taken; never our failure, to be sent for ever."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from api.app import MAX_BYTES, Api, BadRequest
+from api.webhooks import WebhookService
+from cli.compose import Machine
+from events.admission import Admission
+from events.inbox import Inbox
+from events.ingest import Ingest, submission
+from index.webhooks import Webhooks
+from kadr.contracts.profile import Profile
+from kadr.contracts.run import Request
+from kadr.storage import layout
+from kadr.storage.bucket import Bucket
+from kadr.storage.files import FileStore
+
+HALF = "\ud800"
+S3 = {"type": "s3", "bucket": "raw", "key": "a.mp4"}
+NESTED = json.loads("[" * 900 + "]" * 900)
+TOKEN = {"Authorization": "Bearer secret"}
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
+    store = FileStore(tmp_path_factory.mktemp("strangers") / "store")
+    admission = Admission(store, Machine().question, Profile(components=("loudness",)))
+    bucket = cast(Bucket, None)  # nothing gets as far as that
+    told = iter(range(1000))
+
+    def submit(owner: str, body: dict[str, Any]) -> Request:
+        return admission.admit(submission(owner, str(next(told)), body))
+
+    ingest = Ingest(store, Inbox(store, bucket, "kadr", admission), admission, lambda names: None, "secret")
+    app = Flask("strangers")
+    app.register_blueprint(ingest.blueprint())
+    app.register_blueprint(Api(store, bucket, submit, lambda name: None, "secret", "main").blueprint())
+    return app.test_client()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"meta": {"a": 2**70}},
+        {"meta": {"a": float("nan")}},
+        {"meta": {"a": HALF}},
+        {"meta": {"a": NESTED}},
+        {"name": HALF},
+        {"profile_config": {"name": HALF, "components": ["shots"]}},
+        {"profile_config": {"components": ["shots"], "cache_ttl_days": 10**30}},
+        {"callback_url": f"https://c.example/{HALF}"},
+        {"callback_url": "https://exämple.com/"},
+        {"video_source": {**S3, "key": HALF}},
+        {"video_source": {**S3, "bucket": "["}},
+        {"video_source": {**S3, "bucket": "a℀b"}},
+        {"video_source": {**S3, "bucket": "x@kadr"}},
+        {"video_source": {**S3, "bucket": "kadr?x"}},
+        {"video_source": {"type": "upload", "key": "inbox/main/../anna/a.mp4"}},
+        {"video_source": {"type": "upload", "key": "inbox/main/a.mp4", "etag": HALF}},
+    ],
+    ids=lambda more: ascii(more)[:60],
+)
+def test_what_cannot_be_asked_for_is_refused_by_both_entrances(
+    client: FlaskClient, more: dict[str, Any]
+) -> None:
+    asked = {"video_source": S3, **more}
+    answer = client.post("/v1/runs", data=json.dumps(asked), headers=TOKEN)
+    assert 400 <= answer.status_code < 500
+    assert json.loads(answer.data)["detail"]
+    event = {"specversion": "1.0", "id": "e", "source": "/x", "type": "dev.kadr.run.requested.v1"}
+    body = json.dumps({**event, "data": {**asked, "user_id": "main"}})
+    kind = {"Content-Type": "application/cloudevents+json"}
+    answer = client.post("/events", data=body, headers={**TOKEN, **kind})
+    assert answer.status_code == 202
+    assert json.loads(answer.data)["rejected"]
+
+
+def test_an_event_whose_id_no_text_can_hold_is_kept_as_malformed(client: FlaskClient) -> None:
+    event = {"specversion": "1.0", "id": HALF, "source": "/x", "type": "dev.kadr.run.requested.v1"}
+    body = json.dumps({**event, "data": {"user_id": "main", "video_source": S3}})
+    answer = client.post(
+        "/events", data=body, headers={**TOKEN, "Content-Type": "application/cloudevents+json"}
+    )
+    assert answer.status_code == 202
+    assert "attribute id" in json.loads(answer.data)["rejected"]
+
+
+@pytest.mark.parametrize("key", ["inbox/../x", "inbox/Anna/x", f"inbox/{'a' * 1000}/x", f"inbox/anna/{HALF}"])
+def test_a_notice_that_can_ask_for_nothing_is_answered_once_and_for_all(
+    client: FlaskClient, key: str
+) -> None:
+    found = {"bucket": {"name": "kadr"}, "object": {"key": key, "eTag": "e"}}
+    notice = {"Records": [{"eventName": "s3:ObjectCreated:Put", "s3": found}]}
+    assert client.post("/notifications", data=json.dumps(notice), headers=TOKEN).status_code < 300
+
+
+def test_a_damaged_request_is_no_reason_to_send_a_notice_again(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "store")
+    admission = Admission(store, Machine().question, Profile(components=("loudness",)))
+    inbox = Inbox(store, cast(Bucket, None), "kadr", admission)
+    app = Flask("damaged")
+    app.register_blueprint(Ingest(store, inbox, admission, lambda names: None, "secret").blueprint())
+    client = app.test_client()
+    found = {"bucket": {"name": "kadr"}, "object": {"key": "inbox/anna/x", "eTag": "e"}}
+    notice = json.dumps({"Records": [{"eventName": "s3:ObjectCreated:Put", "s3": found}]})
+    assert client.post("/notifications", data=notice, headers=TOKEN).status_code == 204
+    (name,) = store.list("state/")
+    store.put(name, b"{")
+    assert client.post("/notifications", data=notice, headers=TOKEN).status_code == 204
+    assert store.get(name) == b"{"  # what is left of it is not written over
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", HALF, "a" * 201, "a\x7f"])
+def test_names_that_no_upload_can_have_are_refused(client: FlaskClient, name: str) -> None:
+    answer = client.post("/v1/uploads", data=json.dumps({"name": name, "size": 1}), headers=TOKEN)
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("key", "size"),
+    [
+        ("a.mp4", "²"),
+        ("a.mp4", "9" * 5000),
+        ("a.mp4", MAX_BYTES + 1),
+        ("a.mp4", 0),
+        ("..", 5),
+        ("../../../anna/.uploads/x", 5),
+    ],
+)
+def test_an_upload_is_asked_about_within_bounds(client: FlaskClient, key: str, size: object) -> None:
+    """Each part of it is a signed URL: of a size without bounds there would be millions."""
+    name = f"{layout.uploads_prefix('main')}{'0' * 32}/{key}"
+    answer = client.get("/v1/uploads/u", query_string={"key": name, "size": size}, headers=TOKEN)
+    assert answer.status_code == 422
+    told = json.dumps({"key": name, "size": size})
+    assert client.post("/v1/uploads/u/complete", data=told, headers=TOKEN).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "HTTPS://a.example/",
+        "https://ä.example/",
+        "https://a.example/ b",
+        "https://u@a.example/",
+        "https:///x",
+        "https://a.example:0/",
+        "https://[::1/",
+        f"https://a.example/{'a' * 2000}",
+        f"https://{HALF}/",
+        7,
+    ],
+)
+def test_urls_that_could_never_be_told_make_no_webhook(url: object) -> None:
+    service = WebhookService(cast(Webhooks, object()), lambda: "", lambda webhook: {}, ["k"])
+    with pytest.raises(BadRequest, match="https://"):
+        service.add("main", {"url": url})
