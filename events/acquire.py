@@ -11,6 +11,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,15 +100,25 @@ class Acquire:
         prefix = layout.state_prefix(request.owner, request.run_id)
         state = evaluate(request, found_objects(self.store, request))
         if state.video_id is not None:
+            self._clear(request, state.video_id)
             return prefix + (state.tasks[ACQUIRE].record_name or "")
         web = urlsplit(request.source).scheme in WEB
         video_id = self._from_web(request) if web else self._from_store(request)
         self.store.put(layout.run_marker(request.owner, video_id, request.run_id), b"{}")
         known = request.model_copy(update={"video_id": video_id})
         record = record_acquired(self.store, known, epoch)
-        if urlsplit(request.source).scheme == INBOX:
-            self.store.delete(_inbox_name(request.source))
+        self._clear(request, video_id)
         return prefix + layout.record_ok(epoch, record.task, record.key, record.digest)
+
+    def _clear(self, request: Request, video_id: str) -> None:
+        """What was taken over leaves the inbox; what was put in its place meanwhile stays, for a run of its own."""
+        if urlsplit(request.source).scheme != INBOX:
+            return
+        name = _inbox_name(request.source)
+        alias = layout.alias(request.owner, _hashed(request.source), video_id)
+        with suppress(ObjectMissing, ValueError):
+            if self.bucket.stat(name).etag == json.loads(self.store.get(alias)).get("etag"):
+                self.store.delete(name)
 
     def _from_store(self, request: Request) -> str:
         try:
