@@ -36,6 +36,8 @@ ATTEMPTS = 20
 FIRST_MS, LONGEST_MS = 2000, 6 * 3_600_000
 """With full jitter, twenty attempts take a day or so."""
 BLOCK_MS = 500
+LETTERS = ("failed", "denied")
+"""Of outcomes, those that make a dead letter."""
 PAUSE_S = 0.05
 AWAY_S = 1.0
 REFRESH_S = 3.0
@@ -159,7 +161,7 @@ class Deliverer:
         try:
             owed = self.outbox.read(name)
         except ObjectMissing:  # told by somebody else, or given up
-            self.consumer.finish([entry])
+            self._over(name, entry)
             return
         except InvalidObject as error:
             self.outbox.drop(name)
@@ -170,6 +172,21 @@ class Deliverer:
             self.consumer.finish([entry])
         elif self._due(owed, entry):
             self._tell(owed, entry)
+
+    def _over(self, name: OwedName, entry: Entry) -> None:
+        """Nothing is owed any more. Who gave it up may have died before its letter was written."""
+        if (said := self.outbox.given_up(name)) is None:
+            self.consumer.finish([entry])
+        else:
+            found = Outcome(str(said.get("outcome")), int(said.get("status") or 0), str(said.get("why")))
+            self._end(entry, found)
+
+    def _end(self, entry: Entry, found: Outcome) -> None:
+        """What became of it is on record."""
+        if found.how in LETTERS:
+            self.consumer.give_up(entry, Failure(found.code, found.text))
+        else:
+            self.consumer.finish([entry])
 
     def _due(self, owed: Owed, entry: Entry) -> bool:
         """Whether it may be told now: a run's end only once it is on record."""
@@ -233,12 +250,9 @@ class Deliverer:
             "at_ms": time.time_ns() // 1_000_000,
         }
         self.outbox.settle(owed, found.how == "delivered", said)
-        if found.how in ("failed", "denied"):
-            self.consumer.give_up(entry, Failure(found.code, found.text))
-        else:
-            if found.how == "gone":
-                self.targets.gone(owed.target, owed.name.owner)
-            self.consumer.finish([entry])
+        if found.how == "gone":
+            self.targets.gone(owed.target, owed.name.owner)
+        self._end(entry, found)
         return found
 
     def _say(self, owed: Owed, entry: Entry, found: Outcome, to: Reached | None, seconds: float) -> None:

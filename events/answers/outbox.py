@@ -132,6 +132,14 @@ class Outbox:
         """Whether the target was told already."""
         return self.store.exists(layout.answer(*_of(name), delivered=True))
 
+    def given_up(self, name: OwedName) -> dict[str, Any] | None:
+        """What was said of it when it was given up; None if it was told, or nothing is known of it. Raises StoreFailure."""
+        if self.settled(name):
+            return None
+        with suppress(ObjectMissing, ValueError):
+            return dict(json.loads(self.store.get(layout.answer(*_of(name), delivered=False))))
+        return None
+
     def settle(self, one: Owed, delivered: bool, said: dict[str, Any]) -> None:
         """Keep what became of it, then owe it no more. A failure keeps the event, so that it can be tried again."""
         body = {**said, **({} if delivered else {"event": one.event, "target": one.target.plain()})}

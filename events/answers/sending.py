@@ -20,7 +20,7 @@ GONE = 410
 
 @dataclass(frozen=True)
 class Outcome:
-    """``how``: delivered | retried | failed | denied | gone | removed | waiting; of a metric's label."""
+    """``how``: delivered | retried | failed | denied | gone | removed; of a metric's label."""
 
     how: str
     status: int = 0

@@ -146,6 +146,19 @@ def test_a_dead_letter_is_replayed_and_then_gone(desk: Desk) -> None:
     assert not desk.letters.list(ANSWERS)
 
 
+def test_who_dies_before_the_letter_is_written_is_followed_by_one_who_writes_it(desk: Desk) -> None:
+    asked = desk.ended()
+    (name,) = (layout.parse_owed(each) for each in desk.owed())
+    assert name is not None
+    said = {"outcome": "failed", "status": 404, "why": "it answered 404"}
+    desk.outbox.settle(desk.outbox.read(name), False, said)
+    desk.deliverer()
+    (letter,) = desk.dead()
+    assert (letter.failure.code, letter.failure.text) == ("HTTP404", "it answered 404")
+    assert desk.settled(asked) == ["failed"]
+    assert not desk.to.got
+
+
 def test_after_the_last_attempt_it_is_a_dead_letter(desk: Desk) -> None:
     desk.attempts = 2
     desk.deliverer()
