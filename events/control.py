@@ -156,6 +156,7 @@ class Control:
                 names = [name for hint in hints for name in hint.names]
                 self.router.told(dict.fromkeys(names))
                 self._tell_index(names)
+                self.reconciler.reopened(names)
                 for hint in hints:
                     if hint.lost is not None:
                         self._plan_anew(hint.lost)

@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from events.messages import about
@@ -20,9 +20,14 @@ from kadr.telemetry.metrics import ControlMetrics
 
 _log = logging.getLogger("kadr.reconciler")
 
-STATE = "state/"
 RENDERED_S = 3600.0
 """How long a report that was there is taken to be there: the idle service asks nothing for each run that ever was."""
+ALL_S = 600.0
+"""Where there are many, runs that have ended are looked at again after so long: a new try may have been told to nobody."""
+MANY = 10_000
+"""Objects of ended runs for each owner, which take ten requests to list and their folders one."""
+Run = tuple[str, str]
+"""(owner, run id)"""
 
 
 @dataclass
@@ -35,18 +40,41 @@ class Reconciler:
     """Looks through the inboxes."""
     metrics: ControlMetrics = field(default_factory=ControlMetrics)
     pause_s: float = 15.0
-    _rendered: dict[str, float] = field(default_factory=dict)
-    """Reports that were there, by when."""
+    _ended: dict[Run, tuple[str, float]] = field(default_factory=dict)
+    """Runs of which nothing is left to do: the manifest of their end, and when its report was seen."""
+    _many: bool = False
+    _all_at: float = -math.inf
 
     def once(self) -> int:
         """Look at all runs; how many are open."""
         self.sweep()
-        opened, now = 0, time.monotonic()
-        self._rendered = {n: at for n, at in self._rendered.items() if now - at < RENDERED_S}
-        for owner, run_id, names in self._runs():
+        now = time.monotonic()
+        if self._many and now - self._all_at < ALL_S:
+            opened = self._look(self._others(), self._ended)
+        else:
+            ended: dict[Run, tuple[str, float]] = {}
+            opened = self._look(self._runs(), ended)
+            self._ended, self._all_at = ended, now
+        self.metrics.reconciler_passes.inc()
+        self.metrics.open_runs.set(opened)
+        return opened
+
+    def reopened(self, names: Iterable[str]) -> None:
+        """Of objects of ``state/`` that were written some say that a run which had ended is tried again."""
+        for owner, run_id, below in filter(None, map(layout.parse_run, names)):
+            if below.startswith("retry."):
+                self._ended.pop((owner, run_id), None)
+
+    def _look(self, runs: Iterable[tuple[str, str, list[str]]], ended: dict[Run, tuple[str, float]]) -> int:
+        """Move on what is open and write down in ``ended`` what is not; how many are open."""
+        opened, objects, owners = 0, 0, set[str]()
+        for owner, run_id, names in runs:
+            owners.add(owner)
             if not _closed(names):
                 opened += 1
-            elif not self._unrendered(owner, run_id, names):
+            elif (end := self._end(owner, run_id, names)) is not None:
+                ended[owner, run_id] = end
+                objects += len(names)
                 continue
             try:
                 self.router.move(owner, run_id, anew=True)
@@ -54,8 +82,7 @@ class Reconciler:
                 raise
             except KadrError as error:
                 _log.warning("the run cannot be moved on: %s", error, extra=about(run_id, owner))
-        self.metrics.reconciler_passes.inc()
-        self.metrics.open_runs.set(opened)
+        self._many = self._many or objects > MANY * (1 + len(owners))
         return opened
 
     def keep_on(self, stop: threading.Event) -> None:
@@ -71,7 +98,7 @@ class Reconciler:
         """(owner, run id, names below its prefix) from one sorted listing."""
         at: tuple[str, str] | None = None
         names: list[str] = []
-        for name in self.store.list(STATE):
+        for name in self.store.list(layout.ALL_STATE):
             found = layout.parse_run(name)
             if found is None:
                 continue
@@ -83,19 +110,27 @@ class Reconciler:
         if at is not None:
             yield (*at, names)
 
-    def _unrendered(self, owner: str, run_id: str, names: list[str]) -> bool:
-        """Whether the last end of the run has no report yet; a run that never had a video gets none."""
-        digest = _last_done(names)
+    def _others(self) -> Iterator[tuple[str, str, list[str]]]:
+        """The same of the runs that are not known to have ended, by what folders there are."""
+        for owner in self.store.folders(layout.ALL_STATE):
+            for run_id in self.store.folders(layout.requests_prefix(owner)):
+                if (owner, run_id) not in self._ended:
+                    prefix = layout.state_prefix(owner, run_id)
+                    names = [name.removeprefix(prefix) for name in self.store.list(prefix)]
+                    if names:
+                        yield owner, run_id, names
+
+    def _end(self, owner: str, run_id: str, names: list[str]) -> tuple[str, float] | None:
+        """How the run ended, and when that was seen; None while its report is missing. A run that never had a video gets none."""
+        digest, now = _last_done(names), time.monotonic()
         seen = any(n.partition("/")[2].startswith(f"{ACQUIRE}.") and n.endswith(".ok.json") for n in names)
         if digest is None or not seen:
-            return False
-        name, now = layout.report_file(owner, run_id, digest, "report.html"), time.monotonic()
-        if now - self._rendered.get(name, -math.inf) < RENDERED_S:
-            return False
-        if self.store.exists(name):
-            self._rendered[name] = now
-            return False
-        return True
+            return digest or "", now
+        known = self._ended.get((owner, run_id))
+        if known is not None and known[0] == digest and now - known[1] < RENDERED_S:
+            return known
+        there = self.store.exists(layout.report_file(owner, run_id, digest, "report.html"))
+        return (digest, now) if there else None
 
 
 def _marks(names: list[str]) -> list[layout.MarkName]:

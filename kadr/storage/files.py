@@ -137,6 +137,11 @@ class FileStore:
                 found = self._path(name).stat()
                 yield Listed(name, found.st_size, found.st_mtime_ns // 1_000_000)
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        with translated(prefix):
+            folder = self._path(prefix.removesuffix("/"))
+            return iter(sorted(f.name for f in os.scandir(folder) if f.is_dir()) if folder.is_dir() else [])
+
     def modified_ms(self, name: str) -> int:
         with translated(name):
             return self._path(name).stat().st_mtime_ns // 1_000_000

@@ -27,7 +27,7 @@ from kadr.storage.store import Listed, ObjectStore
 MAX_BYTES = 1 << 30
 """No message is longer: what is larger than a few megabytes goes as a file."""
 _HEAD = struct.Struct("<I")
-_READS = {"get", "local", "exists", "list", "entries", "modified_ms", "size"}
+_READS = {"get", "local", "exists", "list", "entries", "folders", "modified_ms", "size"}
 _WRITES = {"put", "put_file", "touch", "delete"}
 
 
@@ -116,6 +116,9 @@ class RelayStore:
 
     def entries(self, prefix: str) -> Iterator[Listed]:
         return itertools.starmap(Listed, self._call("entries", prefix)[0])
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        return iter(self._call("folders", prefix)[0])
 
     def modified_ms(self, name: str) -> int:
         return int(self._call("modified_ms", name)[0])
@@ -245,7 +248,7 @@ class Relay:
             case "local":
                 held, path = session.hold(self._store.local(args[0]))
                 return (held, str(path)), b""
-            case "list" | "entries":
+            case "list" | "entries" | "folders":
                 return list(getattr(self._store, call)(args[0])), b""
             case "exists" | "modified_ms" | "size":
                 return getattr(self._store, call)(args[0]), b""

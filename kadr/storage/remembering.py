@@ -108,6 +108,9 @@ class Remembering:
     def entries(self, prefix: str) -> Iterator[Listed]:
         return self.inner.entries(prefix)
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        return self.inner.folders(prefix)
+
     def modified_ms(self, name: str) -> int:
         return self.inner.modified_ms(name)
 

@@ -160,6 +160,13 @@ class S3Store:
 
         return iter(self._client.ask(f"{prefix}*", listed))
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        def listed(minio: Minio) -> list[str]:
+            found = (o.object_name or "" for o in minio.list_objects(self._bucket, prefix) if o.is_dir)
+            return sorted(name.removeprefix(prefix).removesuffix("/") for name in found if name != prefix)
+
+        return iter(self._client.ask(f"{prefix}*/", listed))
+
     def modified_ms(self, name: str) -> int:
         return ms(self._stat(name).last_modified)
 

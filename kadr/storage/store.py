@@ -48,6 +48,10 @@ class ObjectStore(Protocol):
         """The same with their sizes and times, for no more requests."""
         ...
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """What names go on with after ``prefix``, which ends in ``/``, up to the next one, sorted. A server may tell of empty ones."""
+        ...
+
     def modified_ms(self, name: str) -> int:
         """When the object was written, by the store's clock, in ms since the epoch. Raises ObjectMissing."""
         ...

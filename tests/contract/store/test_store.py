@@ -35,6 +35,14 @@ def test_put_then_get(store: ObjectStore) -> None:
     assert entry == ("a/b/c.json", 3, store.modified_ms("a/b/c.json"))
 
 
+def test_folders_are_what_lies_directly_below(store: ObjectStore) -> None:
+    for name in ("folded/b/c/d", "folded/b/e", "folded/a/f", "folded/g", "folded.h/i"):
+        store.put(name, b"")
+    assert list(store.folders("folded/")) == ["a", "b"]
+    assert list(store.folders("folded/b/")) == ["c"]
+    assert list(store.folders("folded/a/")) == list(store.folders("unfolded/")) == []
+
+
 def test_put_file_moves_it_in(store: ObjectStore) -> None:
     path = store.scratch() / "x"
     path.write_bytes(b"body")

@@ -58,6 +58,7 @@ def test_it_reads_and_writes_what_it_was_given(pair: Pair) -> None:
     assert pair.store.get(name) == b"one" == pair.child.get(name)
     assert list(pair.child.list("results/a/v/quality/")) == [name]
     assert list(pair.child.entries("results/a/v/quality/")) == list(pair.store.entries(name))
+    assert list(pair.child.folders("results/a/v/")) == ["quality"]
     assert pair.child.exists(name)
     assert pair.child.size(name) == 3
     assert pair.child.modified_ms(name) == pair.store.modified_ms(name)
