@@ -32,6 +32,8 @@ POLL_S = 0.5
 PIECE = 1 << 20
 ENDED = ("complete", "partial", "failed", "cancelled")
 TRIES = 4
+PASSING = (429, 500, 502, 503, 504)
+"""What a store answers that is busy or starts again."""
 
 
 class ServerSaid(KadrError):
@@ -160,11 +162,13 @@ def _put(url: str, source: Any, first: int, length: int, moved: Any) -> str:
             with urllib.request.urlopen(asked, timeout=600) as answer:
                 return str(answer.headers.get("ETag", "")).strip('"')
         except urllib.error.HTTPError as error:
-            raise ServerSaid(f"the upload was refused: HTTP {error.code} {error.reason}") from error
+            if error.code not in PASSING or attempt == TRIES:
+                raise ServerSaid(f"the upload was refused: HTTP {error.code} {error.reason}") from error
         except OSError as error:
             if attempt == TRIES:
                 raise ServerSaid(f"the upload broke off: {error}") from error
-            time.sleep(attempt)
+        moved(first - source.tell())  # it is sent anew
+        time.sleep(attempt)
     raise AssertionError
 
 

@@ -57,7 +57,7 @@ def command(port: int, host: str) -> None:
         control_url = f"http://{LOOPBACK}:{control_port}"
         running.write(settings.home, f"http://{reached}:{port}", control_url)
         stack.callback(running.remove, settings.home)
-        _tell(host, port, environment, folder, control_url)
+        _tell(host, port, environment, settings, folder, control_url)
         others = {process.name: process for process in (web, control, *egress)}
         _watch(ended, {**servers, **others})
         click.echo("stopping: what is being computed may end, the rest waits for the next start", err=True)
@@ -129,9 +129,11 @@ def _kept(path: Path) -> Callable[..., str]:
         known: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
         if name not in known:
             known[name] = make()
-            handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-            with os.fdopen(handle, "w") as file:
+            new = path.with_name(f"{path.name}.new")
+            new.unlink(missing_ok=True)  # of a start that was killed; the mode is that of whoever makes it
+            with os.fdopen(os.open(new, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
                 json.dump(known, file)
+            new.replace(path)
         return str(known[name])
 
     return value
@@ -178,7 +180,9 @@ def _control(folder: Path, settings: Settings) -> tuple[Process, int]:
     return Process("control", command, log, lambda: answers(port), environment), port
 
 
-def _tell(host: str, port: int, environment: dict[str, str], folder: Path, control: str) -> None:
+def _tell(
+    host: str, port: int, environment: dict[str, str], settings: Settings, folder: Path, control: str
+) -> None:
     url = f"http://{host}:{port}"
     said = [
         f"Kadr is up at {url} (Ctrl-C stops it; everything stays in {folder})",
@@ -186,9 +190,9 @@ def _tell(host: str, port: int, environment: dict[str, str], folder: Path, contr
     ]
     if endpoint := environment.get("KADR_S3_ENDPOINT"):
         said += [
-            f"  object store {endpoint}, bucket kadr, access key {environment['KADR_S3_ACCESS_KEY']}, "
+            f"  object store {endpoint}, bucket {settings.s3_bucket}, access key {environment['KADR_S3_ACCESS_KEY']}, "
             f"secret key {environment['KADR_S3_SECRET_KEY']}",
-            "  inbox        drop a video at inbox/main/ANY-NAME in that bucket with any S3 client",
+            f"  inbox        drop a video at inbox/{settings.api_owner}/ANY-NAME in that bucket with any S3 client",
         ]
     said += [
         f"  metrics      {url}/metrics and {control}/metrics; logs are in {folder / 'logs'}",

