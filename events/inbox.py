@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from events.admission import Admission, Submission
@@ -47,6 +47,8 @@ class Inbox:
     """The bucket's name."""
     admission: Admission
     note: Callable[[str], None] = lambda _: None
+    _asked: dict[str, int] = field(default_factory=dict, repr=False)
+    """When what lies there was written, of what was asked about: what stays there costs no more than the listing."""
 
     def dropped(self, one: Written) -> Request | None:
         """Ask for a run about ``one``; None if it lies in no inbox. Raises InvalidProfile, StoreFailure."""
@@ -63,15 +65,26 @@ class Inbox:
     def sweep(self) -> None:
         """Ask about what lies there and was not told of, or was told while nobody listened. Raises StoreFailure."""
         now_ms = time.time_ns() // 1_000_000
-        for name in self.store.list(PREFIX):
-            if not layout.starts_run(name):
+        known = {}
+        for listed in self.store.entries(PREFIX):
+            if not layout.starts_run(listed.name):
                 continue
-            try:
-                found = self.bucket.stat(name)
-                # By the store's clock it may come from the future: then nobody knows how old it is.
-                if not 0 <= now_ms - found.modified_ms <= TOLD_MS:
-                    self.dropped(Written(self.own, name, found.etag, found.version or ""))
-            except ObjectMissing:  # it was taken over meanwhile
-                continue
-            except KadrError as error:
-                self.note(f"{name}: {error}")
+            if self._asked.get(listed.name) == listed.modified_ms or self._looked(listed.name, now_ms):
+                known[listed.name] = listed.modified_ms
+        self._asked.clear()
+        self._asked.update(known)
+
+    def _looked(self, name: str, now_ms: int) -> bool:
+        """Whether it was asked about, and is so old that whatever is put in its place will be younger."""
+        try:
+            found = self.bucket.stat(name)
+            age_ms = now_ms - found.modified_ms
+            # By the store's clock it may come from the future: then nobody knows how old it is.
+            if not 0 <= age_ms <= TOLD_MS:
+                self.dropped(Written(self.own, name, found.etag, found.version or ""))
+            return age_ms > TOLD_MS
+        except ObjectMissing:  # it was taken over meanwhile
+            return False
+        except KadrError as error:
+            self.note(f"{name}: {error}")
+            return False

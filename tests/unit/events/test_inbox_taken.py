@@ -1,9 +1,11 @@
-"""What becomes of a file in the inbox when its video was taken over, whenever the process dies and whatever lies there then."""
+"""What becomes of a file in the inbox when its video is taken over, whenever the process dies and whatever lies there then."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import os
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +13,8 @@ import pytest
 
 from cli.compose import Machine
 from events.acquire import Acquire
-from events.inbox import address
+from events.admission import Admission
+from events.inbox import Inbox, address
 from events.sources import Sources
 from kadr.contracts.keys import jcs
 from kadr.contracts.profile import Profile
@@ -94,3 +97,38 @@ def test_who_died_before_it_went_is_followed_by_one_who_removes_it(tmp_path: Pat
     record = again.acquire(asked, 1)
     assert again.store.exists(record)
     assert not again.store.exists(NAME)
+
+
+class Counted(Folder):
+    """Counts who asks for an object's size and age."""
+
+    asked = 0
+
+    def stat(self, name: str, version: str | None = None) -> Pinned:
+        self.asked += 1
+        return replace(super().stat(name), modified_ms=self.store.modified_ms(name))
+
+
+def test_what_stays_in_an_inbox_is_asked_about_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that no run could take over lies there until somebody removes it; the reconciler looks every few seconds."""
+    store = FileStore(tmp_path)
+    bucket: Any = Counted(store)
+    inbox = Inbox(
+        store, bucket, "kadr", Admission(store, Machine().question, Profile(components=("loudness",)))
+    )
+    store.put(NAME, VIDEO)
+    for looked in (1, 2):  # it is about to be told of
+        inbox.sweep()
+        assert (bucket.asked, len(list(store.list("state/")))) == (looked, 0)
+    now_ns = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns + 60_000_000_000)
+    for _ in range(3):
+        inbox.sweep()
+        assert (bucket.asked, len(list(store.list("state/")))) == (3, 1)
+    store.put(NAME, OTHER)
+    os.utime(tmp_path / NAME, ns=(now_ns + 20_000_000_000, now_ns + 20_000_000_000))
+    inbox.sweep()
+    assert (bucket.asked, len(list(store.list("state/")))) == (4, 2)
+    store.delete(NAME)
+    inbox.sweep()
+    assert not inbox._asked
