@@ -76,7 +76,8 @@ class Function:
         """Another version is here than the task was planned with, or another component altogether."""
         if spec.component not in self.components:
             said = f"this function runs {', '.join(sorted(self.components))}, not {spec.component!r}"
-            return problem(422, "WrongFunction", said, False)
+            # The port was another function's a moment ago: that is no fault of the task.
+            return problem(503, "WrongFunction", said, True)
         here = catalogue.load().components[spec.component].version
         said = f"{spec.component} is version {here} here, the task was planned with {spec.version}"
         if here < spec.version:
