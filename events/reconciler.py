@@ -26,6 +26,8 @@ ALL_S = 600.0
 """Where there are many, runs that have ended are looked at again after so long: a new try may have been told to nobody."""
 MANY = 10_000
 """Objects of ended runs for each owner, which take ten requests to list and their folders one."""
+RARER = 1.5
+"""A report that is missing still is asked for again after so many times as long: one that cannot be made is not made for ever."""
 Run = tuple[str, str]
 """(owner, run id)"""
 
@@ -42,6 +44,8 @@ class Reconciler:
     pause_s: float = 15.0
     _ended: dict[Run, tuple[str, float]] = field(default_factory=dict)
     """Runs of which nothing is left to do: the manifest of their end, and when its report was seen."""
+    _asked: dict[Run, tuple[float, float]] = field(default_factory=dict)
+    """Ended runs whose report is missing: when it is to be asked for again, and how long after that."""
     _many: bool = False
     _all_at: float = -math.inf
 
@@ -72,9 +76,13 @@ class Reconciler:
             owners.add(owner)
             if not _closed(names):
                 opened += 1
+                self._asked.pop((owner, run_id), None)
             elif (end := self._end(owner, run_id, names)) is not None:
                 ended[owner, run_id] = end
+                self._asked.pop((owner, run_id), None)
                 objects += len(names)
+                continue
+            elif not self._is_due((owner, run_id)):
                 continue
             try:
                 self.router.move(owner, run_id, anew=True)
@@ -84,6 +92,14 @@ class Reconciler:
                 _log.warning("the run cannot be moved on: %s", error, extra=about(run_id, owner))
         self._many = self._many or objects > MANY * (1 + len(owners))
         return opened
+
+    def _is_due(self, run: Run) -> bool:
+        """Whether the report of a run is to be asked for now."""
+        now = time.monotonic()
+        due, pause_s = self._asked.get(run, (now, self.pause_s / RARER))
+        if now >= due:
+            self._asked[run] = now + pause_s, min(pause_s * RARER, RENDERED_S)
+        return now >= due
 
     def keep_on(self, stop: threading.Event) -> None:
         while not stop.is_set():

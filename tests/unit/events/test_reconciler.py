@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableSequence, Sequence
+import time
+from collections.abc import Iterable, Iterator, MutableSequence, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,3 +108,24 @@ def test_a_run_that_is_tried_again_is_looked_at_again(
     assert reconciler.once() == 2
     monkeypatch.setattr(module, "ALL_S", 0)
     assert reconciler.once() == 3
+
+
+def test_a_report_that_cannot_be_made_is_asked_for_more_and_more_rarely(store: Asked, tmp_path: Path) -> None:
+    """Or one that fails would be made for ever; each asking looks for the run's request."""
+    store.delete(layout.report_file(OWNER, "ended", DIGEST, "report.html"))
+    nobody: Any = None
+    asked = list[str]()
+
+    class Noting(Router):
+        def move(self, owner: str, run_id: str, names: Iterable[str] = (), anew: bool = False) -> None:
+            asked.append(run_id)
+
+    router = Noting(store, FileClaims(tmp_path / "claims"), load(), nobody, nobody, nobody)
+    reconciler = Reconciler(store, router, pause_s=0.06)
+    deadline = time.monotonic() + 1.0
+    while time.monotonic() < deadline:
+        assert reconciler.once() == 1
+    assert 3 <= asked.count("ended") <= 7
+    store.end("ended")
+    reconciler.once()
+    assert asked[-1] == "open"
