@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +17,8 @@ from kadr.contracts.errors import KadrError
 
 MOST = 20
 """Webhooks of one owner."""
+TESTS = 4
+"""That wait for receivers at once, each in a thread of the API's."""
 LONGEST = 2000
 _URL = re.compile(rf"(?=.{{0,{LONGEST}}}$)https://[\x21-\x7e]+")
 
@@ -24,6 +27,13 @@ class NoDatabase(KadrError):
     """Webhooks need a database: set KADR_DATABASE_URL."""
 
     status = 503
+
+
+class TooManyTests(KadrError):
+    """As many webhooks as may be tested at once are being tested: try again in a few seconds."""
+
+    status = 503
+    retryable = True
 
 
 Test = Callable[[Webhook], dict[str, Any]]
@@ -83,6 +93,7 @@ class WebhookRoutes:
     service: WebhookService
     owner: str
     check: Callable[[], None]
+    _tests: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(TESTS), repr=False)
 
     def blueprint(self) -> Blueprint:
         made = Blueprint("webhooks", __name__, url_prefix="/v1/webhooks")
@@ -123,7 +134,13 @@ class WebhookRoutes:
         return said(200, {**_plain(made), "secret": made.secret})
 
     def test(self, webhook_id: str) -> Response:
-        return said(200, self.service.test(self.service.named(self.owner, webhook_id)))
+        webhook = self.service.named(self.owner, webhook_id)
+        if not self._tests.acquire(blocking=False):
+            raise TooManyTests
+        try:
+            return said(200, self.service.test(webhook))
+        finally:
+            self._tests.release()
 
 
 def _there(found: Webhook | None, webhook_id: str) -> Webhook:

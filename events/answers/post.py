@@ -82,11 +82,12 @@ class Post:
             connection.putheader("Content-Length", str(len(body)))
             connection.endheaders(body)
             with connection.getresponse() as answer:
-                return _reply(answer)
+                return _reply(answer, by_proxy=parts.scheme == "http")
 
 
-def _reply(answer: HTTPResponse) -> Reply:
-    if answer.status == 403 and (refused := denial(answer.reason)):
+def _reply(answer: HTTPResponse, by_proxy: bool) -> Reply:
+    """``by_proxy``: it may be the proxy that answers; behind TLS it is the receiver, whatever it says of a filter."""
+    if by_proxy and answer.status == 403 and (refused := denial(answer.reason)):
         raise EgressDenied(refused)
     if 200 <= answer.status < 300:
         return Reply(answer.status)

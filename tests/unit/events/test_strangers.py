@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,12 +13,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.app import MAX_BYTES, Api, BadRequest
-from api.webhooks import WebhookService
+from api.webhooks import TESTS, WebhookRoutes, WebhookService
 from cli.compose import Machine
 from events.admission import Admission
 from events.inbox import Inbox
 from events.ingest import Ingest, submission
-from index.webhooks import Webhooks
+from index.webhooks import Webhook, Webhooks
 from kadr.contracts.profile import Profile
 from kadr.contracts.run import Request
 from kadr.storage import layout
@@ -163,3 +165,35 @@ def test_urls_that_could_never_be_told_make_no_webhook(url: object) -> None:
     service = WebhookService(cast(Webhooks, object()), lambda: "", lambda webhook: {}, ["k"])
     with pytest.raises(BadRequest, match="https://"):
         service.add("main", {"url": url})
+
+
+class OneHook:
+    """A table with one webhook."""
+
+    def get(self, owner: str, webhook_id: str) -> Webhook:
+        return Webhook(webhook_id, owner, "https://a.example/", ("k",), "whsec_", 0)
+
+
+def test_receivers_that_hang_leave_the_api_its_threads() -> None:
+    asked, answered = threading.Semaphore(0), threading.Event()
+
+    def hanging(webhook: Webhook) -> dict[str, Any]:
+        asked.release()
+        assert answered.wait(30)
+        return {}
+
+    service = WebhookService(cast(Webhooks, OneHook()), lambda: "", hanging, ["k"])
+    app = Flask("hooks")
+    app.register_blueprint(WebhookRoutes(service, "main", lambda: None).blueprint())
+
+    def ask() -> int:
+        return app.test_client().post("/v1/webhooks/w/test").status_code
+
+    with ThreadPoolExecutor(TESTS) as pool:
+        waiting = [pool.submit(ask) for _ in range(TESTS)]
+        for _ in waiting:
+            assert asked.acquire(timeout=30)
+        refused = ask()
+        answered.set()
+        assert (refused, [each.result(30) for each in waiting]) == (503, [200] * TESTS)
+    assert ask() == 200

@@ -9,11 +9,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
 
-from events.answers.post import Post, retry_after_ms
+from events.answers.post import Post, _reply, retry_after_ms
 from events.answers.resting import Resting
 from events.answers.sending import outcome, told
 from events.answers.signing import check, key_of, new_secret
@@ -193,3 +194,18 @@ def test_a_target_that_fails_rests_and_one_that_hangs_takes_few_places() -> None
     assert resting.enter("failing") == 0
     resting.leave("failing", False, 0.1)
     assert resting.enter("failing") == 0
+
+
+@pytest.mark.parametrize("by_proxy", [True, False])
+def test_a_receiver_behind_tls_does_not_speak_for_the_filter(by_proxy: bool) -> None:
+    """What the filter refuses is told to whoever runs the service: nobody else may say so in its name."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"HTTP/1.1 403 Denied by the egress filter: no\r\nContent-Length: 0\r\n\r\n")
+        with HTTPResponse(ours) as answer:
+            answer.begin()
+            if by_proxy:
+                with pytest.raises(EgressDenied):
+                    _reply(answer, by_proxy)
+            else:
+                assert _reply(answer, by_proxy).status == 403
