@@ -118,6 +118,7 @@ def build(service: Service, folder: Path, nursery: Nursery | None) -> Control:
             gate=gate,
             metrics=metrics,
         )
+        scaler.busy = pump.busy
         lanes[name] = Lane(scaler, pump, MOST * needs.batch)
 
     def sweep() -> None:
@@ -169,7 +170,7 @@ def listen(service: Service, control: Control) -> None:
 
 def main() -> None:
     """Work until SIGTERM or SIGINT, then drain."""
-    ended = threading.Event()
+    parent, ended = os.getppid(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     service = Service()
@@ -182,7 +183,7 @@ def main() -> None:
     control.start()
     listen(service, control)
     while not ended.wait(1.0):
-        if os.getppid() == 1:  # who started us is gone
+        if os.getppid() != parent:  # who started us is gone
             break
     control.stop()
     if nursery is not None:

@@ -24,7 +24,7 @@ def rules(settings: Settings) -> Filter:
 
 def main() -> None:
     """Listen on loopback until SIGTERM or SIGINT."""
-    ended = threading.Event()
+    parent, ended = os.getppid(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     try:
@@ -35,7 +35,7 @@ def main() -> None:
         sys.exit(f"kadr: {error}")
     with proxy:
         while not ended.wait(1.0):
-            if os.getppid() == 1:  # who started us is gone
+            if os.getppid() != parent:  # who started us is gone
                 break
 
 

@@ -123,6 +123,11 @@ class Pump:
     def start(self) -> None:
         self._thread.start()
 
+    def busy(self) -> set[str]:
+        """URLs of the replicas that have something in hand."""
+        with self._lock:
+            return {delivery.address for _, delivery in self.flying.values()}
+
     def stop(self, patience_s: float = 30.0) -> None:
         """Drain: what is in flight may end within ``patience_s``; the rest goes back into the line."""
         self._stopping.set()

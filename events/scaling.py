@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -45,6 +45,8 @@ class Scaler:
     rule: Rule
     start: Callable[[], Replica]
     scale: Scale = field(default_factory=Scale)
+    busy: Callable[[], Collection[str]] = lambda: ()
+    """Addresses of those that have something in hand: another one is stopped."""
     metrics: ControlMetrics = field(default_factory=ControlMetrics)
 
     def __post_init__(self) -> None:
@@ -73,11 +75,17 @@ class Scaler:
                 self.metrics.replica_deaths.labels(self.function).inc()
                 running.replica.stop()
                 self._running.remove(running)
-            while len(self._running) > max(wanted, depth.in_flight):
-                self._running.pop().replica.stop()
+            for running in self._idle()[: max(0, len(self._running) - wanted)]:
+                running.replica.stop()
+                self._running.remove(running)
             while len(self._running) < wanted:
                 self._running.append(_Running(self.start(), time.monotonic()))
         self.look()
+
+    def _idle(self) -> list[_Running]:
+        """The newest first."""
+        busy = self.busy()
+        return [r for r in reversed(self._running) if r.replica.address not in busy]
 
     def look(self) -> None:
         """Ask those that start whether they are ready."""
