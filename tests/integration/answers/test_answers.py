@@ -214,6 +214,24 @@ def test_nothing_is_told_before_it_is_on_record_nor_what_came_otherwise(desk: De
     assert desk.settled(asked) == ["delivered"]
 
 
+def test_of_two_that_closed_an_epoch_the_one_that_counts_is_told(desk: Desk) -> None:
+    """A queue that is lost takes the claim with it under which an epoch is closed."""
+    asked = desk.ask()
+    desk.cancel(asked)
+    manifest = compile_manifest(asked, state_of(desk, asked))
+    for one in (manifest, manifest.model_copy(update={"status": RunStatus.PARTIAL})):
+        desk.announcer.closing(asked, one)
+        done = Done(manifest=one.digest, status=one.status, records=())
+        name = layout.state_prefix(OWNER, asked.run_id) + layout.done(1, one.digest)
+        desk.store.put(name, jcs(done.model_dump(mode="json")))
+    closed = state_of(desk, asked).closed
+    assert closed is not None
+    desk.deliverer()
+    assert desk.outbox.sweep() == 2
+    assert desk.settled(asked) == ["delivered"]
+    assert [got.event["data"]["manifest"] for got in desk.to.got] == [closed.manifest]
+
+
 def test_a_killed_deliverer_is_followed_by_another(desk: Desk, valkey: Valkey) -> None:
     desk.to.hold.clear()
     asked = desk.ended()
