@@ -329,12 +329,14 @@ class Router:
         run = view.run
         if run.manifest is None or state.closed is None or run.manifest.digest != state.closed.manifest:
             run.manifest = manifest_of(self.store, run.request, state)
+        components = self.catalogue.components
+        renderers = sorted(n for n, e in components.items() if e.scope == "run")
+        tasks = sorted(set(components) - set(renderers))  # a cancelled run has its report all the same
         if view.closed != state.epoch:
             view.closed = state.epoch
             if state.cancelled:
-                self.queue.cancel((ACQUIRE, *self.catalogue.components), run.request.run_id, state.epoch)
+                self.queue.cancel((ACQUIRE, *tasks), run.request.run_id, state.epoch)
             self.answers.closed(run.request, run.manifest)
-        renderers = sorted(n for n, e in self.catalogue.components.items() if e.scope == "run")
         if view.rendered == state.epoch or not renderers or state.video_id is None:
             return
         view.rendered = state.epoch

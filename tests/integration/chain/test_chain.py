@@ -172,7 +172,7 @@ def test_an_input_whose_bytes_are_gone_is_made_again(chain: Chain) -> None:
     assert all(chain.house.store.exists(name) for name in removed)
 
 
-def test_a_cancelled_run_ends_where_it_stands(chain: Chain) -> None:
+def test_a_cancelled_run_ends_where_it_stands_and_has_its_report(chain: Chain) -> None:
     held = list[int]()
 
     def hold(component: str) -> Response | None:
@@ -191,6 +191,9 @@ def test_a_cancelled_run_ends_where_it_stands(chain: Chain) -> None:
     assert chain.ended(asked).status is RunStatus.CANCELLED
     deadline = time.monotonic() + 30
     while depth(chain.server, "quality").depth or depth(chain.server, "quality").delayed:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    while depth(chain.server, "report").finished != 1:
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
