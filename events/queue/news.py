@@ -63,7 +63,10 @@ class News:
     def exchange(self, run_id: str, own: Mapping[str, bytes], place: int) -> Heard:
         """Say ``own`` and hear what was said from ``place`` on, our own among it."""
         key = self._server.names.news(run_id)
-        said = [json.dumps([name, body.decode()]) for name, body in own.items()]
+        said = []
+        for name, body in own.items():
+            with suppress(UnicodeDecodeError):  # a damaged one is no news
+                said.append(json.dumps([name, body.decode()]))
         with translated(f"queue, news of {run_id}"), self._server.client.pipeline(transaction=True) as both:
             if said:
                 both.rpush(key, *said)

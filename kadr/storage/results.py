@@ -51,7 +51,7 @@ class Found:
         return self.result.digest
 
 
-MAX_KNOWN = 100_000
+MAX_KNOWN = 20_000
 _KNOWN: WeakKeyDictionary[ObjectStore, dict[str, _Parts]] = WeakKeyDictionary()
 """By store: the JSON objects found whole, and what each says. They do not change, so one read will do."""
 ABOUT = ("absent", "warnings", "decode_errors")

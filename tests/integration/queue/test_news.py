@@ -52,3 +52,11 @@ def test_it_is_forgotten_and_a_queue_that_is_away_tells_nothing(
     away = News(Server("redis://127.0.0.1:1", timeout_s=3))
     away.writing(RECORD, b"{}")
     assert away.written(RECORD) is None
+
+
+def test_what_is_damaged_is_told_to_nobody(server: Server) -> None:
+    """The others are."""
+    told = News(server)
+    heard = told.exchange(RUN, {"1/a.json": b"\xff\xfe", "1/b.json": b"{}"}, 0)
+    assert heard.objects == {"1/b.json": b"{}"}
+    assert (heard.place, heard.vanished) == (1, False)
