@@ -16,7 +16,7 @@ from events.answers.outbox import ANSWERS, Outbox, Owed, name_of
 from events.answers.post import Post
 from events.answers.resting import Resting
 from events.answers.sending import Outcome, told
-from events.answers.targets import UNKNOWN, NotTold, Reached, Targets, host_of
+from events.answers.targets import CALLBACK, UNKNOWN, NotTold, Reached, Targets, host_of
 from events.messages import about
 from events.queue.consumer import Consumer
 from events.queue.delays import delay_ms
@@ -208,7 +208,8 @@ class Deliverer:
         if owed.target.kind == UNKNOWN:
             self._expand(owed, entry)
             return
-        if wait_s := self.resting.enter(owed.name.target):
+        place = _place(owed)
+        if wait_s := self.resting.enter(place):
             self.consumer.retry_later(entry, int(wait_s * 1000 * (1 + random.random())), counted=False)
             time.sleep(PAUSE_S)  # there may be thousands of them
             return
@@ -223,7 +224,7 @@ class Deliverer:
             failed, seconds = found.passing, time.monotonic() - began
             self._say(owed, entry, self._acted(owed, entry, found), to, seconds)
         finally:
-            self.resting.leave(owed.name.target, failed, time.monotonic() - began)
+            self.resting.leave(place, failed, time.monotonic() - began)
 
     def _expand(self, owed: Owed, entry: Entry) -> None:
         """The database answers now: each webhook that it was meant for is owed it."""
@@ -272,6 +273,14 @@ class Deliverer:
             f": {found.why}" if found.why else "",
             extra=_about(entry) | {"outcome": found.how, "seconds": round(seconds, 3)},
         )
+
+
+def _place(owed: Owed) -> str:
+    """What rests when it fails. Of callbacks it is the host, though each run may name a URL of its own; to each owner another,
+    so that nobody lets another's answers wait."""
+    if owed.target.kind == CALLBACK:
+        return f"{owed.name.owner} {host_of(owed.target.of)}"
+    return owed.name.target
 
 
 def _time_ms(event: Mapping[str, Any]) -> int:

@@ -21,7 +21,7 @@ REMEMBERED = 10_000
 
 @dataclass
 class Resting:
-    """By a target's name. A receiver that hangs or is down then holds up nobody else's answers."""
+    """By a name for each receiver. One that hangs or is down then holds up nobody else's answers."""
 
     rest_s: tuple[float, float] = REST_S
     clock: Callable[[], float] = time.monotonic

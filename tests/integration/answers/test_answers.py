@@ -275,14 +275,15 @@ def both(*ports: int) -> frozenset[tuple[str, int]]:
     return frozenset(("127.0.0.1", port) for port in ports)
 
 
-def test_while_one_receiver_hangs_others_are_told(desk: Desk) -> None:
+@pytest.mark.parametrize("path", ["/slow", "/slow?run={}"])
+def test_while_one_receiver_hangs_others_are_told(desk: Desk, path: str) -> None:
     with receiver(desk.pem) as slow, EgressProxy(Filter(both(desk.to.port, slow.port))) as proxy:
         desk.proxy = proxy.url
         slow.hold.clear()
-        for _ in range(12):
-            desk.ended(f"{slow.url}/slow")
+        for number in range(12):
+            desk.ended(slow.url + path.format(number))
         desk.deliverer()
-        slow.until("/slow", 2)
+        desk.until(lambda: len(slow.got) == 2)
         desk.ended()
         desk.to.until("/hook")
         assert len(slow.got) == 2
