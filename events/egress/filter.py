@@ -17,9 +17,10 @@ SPECIAL: dict[str, IPv4Network | IPv6Network] = {
     "of a carrier's own network": IPv4Network("100.64.0.0/10"),
     "special (192.0.0.0/24)": IPv4Network("192.0.0.0/24"),
     "a 6to4 relay": IPv4Network("192.88.99.0/24"),
+    "of Azure's own host": IPv4Network("168.63.129.16/32"),
     "for documents": IPv6Network("3fff::/20"),
 }
-"""Of IANA's registries, what not every Python knows; clouds answer for metadata at 192.0.0.192 too."""
+"""Of IANA's registries, what not every Python knows; clouds answer for metadata at 192.0.0.192 and 168.63.129.16 too."""
 UNICAST = IPv6Network("2000::/3")
 """All of IPv6 that is given out; what lies elsewhere is nobody's, or a way to IPv4."""
 NAT64 = IPv6Network("64:ff9b::/96")

@@ -59,6 +59,7 @@ def test_one_private_address_among_public_ones_denies_the_name() -> None:
         "240.0.0.1",
         "255.255.255.255",
         "192.0.0.192",
+        "168.63.129.16",
         "198.18.0.1",
         "192.88.99.1",
         "::",
