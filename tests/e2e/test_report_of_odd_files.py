@@ -56,6 +56,7 @@ def copied(path: Path, *kinds: str) -> Path:
             "to MP4, or check the file.",
         ),
     ],
+    ids=lambda value: value if isinstance(value, str) and value.endswith(".mp4") else "",
 )
 def test_what_is_no_video_is_said_plainly(
     kadr: Kadr, tmp_path: Path, name: str, content: bytes, says: str

@@ -253,6 +253,14 @@ class Chain:
         control.start()
         return control
 
+    def start_and_look(self) -> None:
+        """``start``, and wait for its reconciler's first look, which puts in line again what it finds in hand."""
+        control = self.start()
+        deadline = time.monotonic() + PATIENCE_S
+        while b"kadr_reconciler_passes_total 1.0" not in control.reconciler.metrics.text():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
     def _located(self, asked: Request, video_id: str) -> ObjectRef:
         if asked.run_id in self.gone:
             raise ObjectMissing(f"the video of {asked.run_id} is not in the store")

@@ -39,7 +39,7 @@ def _dead(chain: Chain, *functions: str) -> list[Letter]:
 
 def test_in_an_open_run_the_task_is_done_after_all(chain: Chain) -> None:
     chain.house.interfere = _refused
-    chain.start()
+    chain.start_and_look()
     asked = chain.ask()
     chain.until(asked, lambda state: state.tasks["loudness"].state is TaskState.FAILED)
     (letter,) = _dead(chain, "loudness")

@@ -186,17 +186,17 @@ def test_what_met_another_transaction_is_done_again(away: Database, url: str) ->
             connection.execute("SELECT count(*) FROM webhooks")
             if not tries:
                 with psycopg.connect(url) as other:
-                    other.execute("UPDATE webhooks SET attempts = attempts + 1")
+                    other.execute("UPDATE webhooks SET events = array_append(events, 'other')")
             tries.append(1)
-            connection.execute("UPDATE webhooks SET attempts = attempts + 1")
+            connection.execute("UPDATE webhooks SET events = array_append(events, 'own')")
 
     with psycopg.connect(url) as connection:
         connection.execute(
-            "INSERT INTO webhooks (owner, run_id, event, url) VALUES ('o', 'r', 'done', 'http://x')"
+            "INSERT INTO webhooks (owner, url, events, secret) VALUES ('o', 'https://x/', '{done}', 'whsec_x')"
         )
     away.run(work)
     with psycopg.connect(url) as connection:
-        assert connection.execute("SELECT attempts FROM webhooks").fetchone() == (2,)
+        assert connection.execute("SELECT events FROM webhooks").fetchone() == (["done", "other", "own"],)
     assert len(tries) == 2
     with pytest.raises(IndexRefused, match="violates check constraint"):
-        away.run(lambda connection: connection.execute("UPDATE webhooks SET state = 'odd'"))
+        away.run(lambda connection: connection.execute("UPDATE webhooks SET url = 'odd'"))

@@ -170,8 +170,8 @@ def test_a_run_that_is_removed_leaves_the_index(store: FileStore, database: Data
         assert project(store, connection, OWNER, FULL).written
         assert queries.run(connection, OWNER, FULL) is None
         connection.execute(
-            "INSERT INTO webhooks (owner, run_id, event, url) VALUES (%s, %s, 'done', 'http://x')",
-            (OWNER, FULL),
+            "INSERT INTO webhooks (owner, url, events, secret) VALUES (%s, 'https://x/', '{done}', 'whsec_x')",
+            (OWNER,),
         )
     for table in ("run_components", "artifacts"):
         assert FULL not in {row["run_id"] for row in rows()[table]}

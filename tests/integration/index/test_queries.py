@@ -114,7 +114,7 @@ PLANS = {
     "runs_by_status": "SELECT * FROM runs WHERE owner = 'local' AND status = 's' ORDER BY created_at DESC, run_id DESC LIMIT 5",
     "runs_by_video": "SELECT * FROM runs WHERE owner = 'local' AND video_id = 'v' ORDER BY created_at DESC, run_id DESC LIMIT 5",
     "artifacts_by_digest": "SELECT * FROM artifacts WHERE owner = 'local' AND digest = 'd'",
-    "webhooks_due": "SELECT * FROM webhooks WHERE state = 'pending' AND next_at <= now() ORDER BY next_at LIMIT 5",
+    "webhooks_once": "SELECT * FROM webhooks WHERE owner = 'local' AND enabled",
 }
 
 
