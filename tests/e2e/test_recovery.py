@@ -19,7 +19,10 @@ import pytest
 from tests.conftest import Tell
 from tests.e2e.conftest import REEL, Kadr
 
-PARTS = ("--only", "shots,quality,tags,objects,loudness,voice,sounds", "--set", "probe.chunk_ms=6000")
+PARTS = (
+    *("--only", "shots,quality,tags,objects,loudness,voice,sounds"),
+    *("--set", "probe.chunk_ms=6000", "--to", "0:30"),
+)
 KILLS = 20
 Register = Callable[[subprocess.Popen[bytes]], subprocess.Popen[bytes]]
 
