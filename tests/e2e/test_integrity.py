@@ -16,6 +16,7 @@ from tests.media_files import numbered, write_video
 
 Register = Callable[[subprocess.Popen[bytes]], subprocess.Popen[bytes]]
 SLOW = ("--only", "shots,objects", "--set", "probe.chunk_ms=6000")
+PART = (*SLOW, "--to", "0:24")
 
 
 @pytest.fixture
@@ -115,20 +116,20 @@ def test_a_refresh_that_was_stopped_goes_on_as_a_refresh(
     kadr: Kadr, tmp_path: Path, started: Register
 ) -> None:
     out = ("--out", tmp_path / "o", "--json")
-    assert kadr("analyze", REEL, *SLOW, *out).code == 0
+    assert kadr("analyze", REEL, *PART, *out).code == 0
     log = tmp_path / "log"
-    process = started(kadr.start("analyze", REEL, *SLOW, *out, "--refresh", log=log))
+    process = started(kadr.start("analyze", REEL, *PART, *out, "--refresh", log=log))
     wait_for(log, '"cached": false', process)
     process.terminate()
     assert process.wait(timeout=20) == 143
     before = {json.loads(line)["task"] for line in log.read_text().splitlines() if '"task.done"' in line}
-    answered = json.loads(kadr("plan", REEL, *SLOW, "--json").out)
+    answered = json.loads(kadr("plan", REEL, *PART, "--json").out)
     assert (answered["answer"], answered["seconds"]) == ("finished", [0, 0])
-    planned = json.loads(kadr("plan", REEL, *SLOW, "--refresh", "--json").out)
+    planned = json.loads(kadr("plan", REEL, *PART, "--refresh", "--json").out)
     assert planned["answer"] == "resumed"
     assert planned["seconds"][1] > 0
     promised = {c["component"] for c in planned["components"] if c["verdict"] != "hit"}
-    rest = kadr("analyze", REEL, *SLOW, *out, "--refresh")
+    rest = kadr("analyze", REEL, *PART, *out, "--refresh")
     assert rest.events("run.admitted")[0]["how"] == "resumed"
     done = {e["task"] for e in rest.events("task.done")}
     assert not done & before
