@@ -25,7 +25,7 @@ from kadr.contracts.run import (
     TaskState,
 )
 from kadr.pipeline.epochs import Stored
-from kadr.pipeline.state import RunState, Task, counted, evaluate, outcome
+from kadr.pipeline.state import Memo, RunState, Task, counted, evaluate, outcome
 from kadr.storage import layout
 
 VIDEO_ID = hashlib.sha256(b"video").hexdigest()
@@ -153,10 +153,12 @@ def put_failure(objects: Objects, epoch: int, task: Task) -> str:
 
 def play(req: Request, objects: Objects, world: World, steps: int = 1000) -> RunState:
     """Run ready tasks, in name order, until none is left (or ``steps`` are done)."""
+    memo: Memo = {}
     for _ in range(steps):
-        state = evaluate(req, objects)
+        state = evaluate(req, objects, memo)
         ready = sorted((t for t in state.tasks.values() if t.state is TaskState.READY), key=lambda t: t.name)
         if not ready or state.closed or state.cancelled:
+            assert state == evaluate(req, objects), "what is remembered changes what is found"
             return state
         task = ready[0]
         if task.name.partition(".")[0] in world.fails or short(task) in world.fails:
