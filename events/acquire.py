@@ -21,6 +21,7 @@ from flask import Response
 
 from events import binding
 from events.egress.errors import NetworkTrouble
+from events.egress.urls import shown
 from events.inbox import INBOX
 from events.problems import problem, problem_of
 from events.sources import Sources
@@ -55,7 +56,9 @@ Fetch = Callable[[str, Path], Path]
 
 def no_way_out(url: str, folder: Path) -> Path:
     """Nothing is ever fetched past the proxy."""
-    raise NetworkTrouble(f"{url}: nothing is fetched without an egress proxy: KADR_EGRESS_PROXY names it")
+    raise NetworkTrouble(
+        f"{shown(url)}: nothing is fetched without an egress proxy: KADR_EGRESS_PROXY names it"
+    )
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ class Acquire:
         with translated(request.source_name), tempfile.TemporaryDirectory(dir=self.store.scratch()) as folder:
             path = self.fetch(request.source, Path(folder))
             if (size := path.stat().st_size) == 0:
-                raise VideoUnreadable(f"{request.source} is empty (0 bytes)")
+                raise VideoUnreadable(f"{shown(request.source)} is empty (0 bytes)")
             with path.open("rb") as file:
                 video_id = hashlib.file_digest(file, "sha256").hexdigest()
             name = layout.video_source(request.owner, video_id)
@@ -189,13 +192,15 @@ class Acquire:
         elif url.scheme == "s3":
             if url.netloc == self.own:
                 raise VideoUnavailable(
-                    f"{request.source}: {self.own} is Kadr's own bucket, where others' videos lie"
+                    f"{shown(request.source)}: {self.own} is Kadr's own bucket, where others' videos lie"
                 )
             reader = self.sources.readers(url.netloc)
             found = reader.stat(unquote(url.path).removeprefix("/"), pins.get("versionId"))
             ref = self.sources.pinned(found, url.netloc)
         else:
-            raise VideoUnavailable(f"{request.source}: videos behind {url.scheme} addresses are not fetched")
+            raise VideoUnavailable(
+                f"{shown(request.source)}: videos behind {url.scheme} addresses are not fetched"
+            )
         if pins.get("etag", ref.etag) != ref.etag:
             raise VideoChanged(f"{request.source_name} is another file now than when it was submitted")
         return ref

@@ -21,7 +21,7 @@ from events import binding
 from events.admission import Admission, Submission
 from events.answers import signing
 from events.binding import InvalidEvent
-from events.egress.urls import canonical
+from events.egress.urls import canonical, shown
 from events.inbox import Inbox, Written, address
 from events.problems import problem, problem_of
 from events.queue.errors import QueueUnavailable
@@ -274,7 +274,7 @@ def _url(told: Any) -> str | None:
     if told is None:
         return None
     if not isinstance(told, str) or not told.startswith("https://") or len(told) > 2000:
-        raise InvalidEvent(f"{str(told)[:200]!r} must be an https URL of at most 2000 characters")
+        raise InvalidEvent(f"{shown(str(told))[:200]!r} must be an https URL of at most 2000 characters")
     return told
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from events.egress.urls import shown
 from kadr.contracts.keys import sha256_json
 from kadr.contracts.run import Request
 from kadr.pipeline.messages import RenderSpec
@@ -26,7 +27,7 @@ def run_fields(request: Request, video_id: str | None) -> dict[str, Any]:
         "config_hash": request.config_hash,
         "sampling_policy_version": request.sampling_policy_version,
         "dataprocessor_version": request.dataprocessor_version,
-        "video_source": request.source,
+        "video_source": shown(request.source),
         "user_id": request.owner,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from events.egress.urls import shown, without_secrets
 from kadr.contracts.errors import KadrError, VideoUnavailable
 
 DENIED = "Denied by the egress filter"
@@ -48,4 +49,4 @@ def untunnelled(text: str) -> str | None:
 
 def failed(url: str, why: str, passing: bool) -> KadrError:
     """The error of a fetch: one that may pass is tried again."""
-    return (NetworkTrouble if passing else VideoUnavailable)(f"{url}: {why}")
+    return (NetworkTrouble if passing else VideoUnavailable)(f"{shown(url)}: {without_secrets(why)}")

@@ -13,7 +13,7 @@ from urllib3.exceptions import HTTPError, SSLError
 from urllib3.util import Timeout
 
 from events.egress.errors import PASSING, denial, failed, untunnelled
-from events.egress.urls import canonical
+from events.egress.urls import canonical, shown, without_secrets
 from events.egress.ytdlp import GB, download, too_large, too_slow, whole
 from kadr.contracts.errors import KadrError, VideoUnavailable
 
@@ -53,13 +53,13 @@ class Fetching:
         try:
             canonical(url)
         except ValueError as error:
-            raise VideoUnavailable(f"{url}: {error}") from error
+            raise VideoUnavailable(f"{shown(url)}: {without_secrets(str(error))}") from error
         end = time.monotonic() + self.total_s
         if not self._plain(url, folder / "video.file", end):
             download(url, folder, self.max_bytes, self.proxy, end - time.monotonic())
         found = whole(folder)
         if not found:
-            raise VideoUnavailable(f"{url}: nothing was fetched")
+            raise VideoUnavailable(f"{shown(url)}: nothing was fetched")
         return found[0]
 
     def _plain(self, url: str, path: Path, end: float) -> bool:

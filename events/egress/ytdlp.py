@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from events.egress.errors import PASSING, denial, failed, untunnelled
+from events.egress.urls import shown
 from kadr.contracts.errors import VideoUnavailable
 
 GB = 10**9
@@ -24,11 +25,11 @@ def whole(folder: Path) -> list[Path]:
 
 
 def too_large(url: str, max_bytes: int) -> VideoUnavailable:
-    return VideoUnavailable(f"{url} is larger than {max_bytes / GB:g} GB: KADR_FETCH_GB lets in more")
+    return VideoUnavailable(f"{shown(url)} is larger than {max_bytes / GB:g} GB: KADR_FETCH_GB lets in more")
 
 
 def too_slow(url: str) -> VideoUnavailable:
-    return VideoUnavailable(f"{url} takes too long to fetch")
+    return VideoUnavailable(f"{shown(url)} takes too long to fetch")
 
 
 def download(
@@ -66,7 +67,7 @@ def check(url: str) -> None:
     except ValueError as error:
         why = str(error)
     if why:
-        raise VideoUnavailable(f"{url}: this is no address that a video can be fetched from: {why}")
+        raise VideoUnavailable(f"{shown(url)}: this is no address that a video can be fetched from: {why}")
 
 
 _NOISE = re.compile(r"^(?:ERROR: )?(?:\[[^\]]+\] )?|[;.] ?please report.*$| *\(caused by .*$", re.DOTALL)
@@ -122,14 +123,14 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def _one(found: Mapping[str, Any] | None, url: str) -> Mapping[str, Any]:
     """The one video that ``found`` is, or lists. Raises VideoUnavailable."""
     if found is None:
-        raise VideoUnavailable(f"{url}: there is no video")
+        raise VideoUnavailable(f"{shown(url)}: there is no video")
     if found.get("is_live"):
-        raise VideoUnavailable(f"{url} is live: analyse it when it has ended")
+        raise VideoUnavailable(f"{shown(url)} is live: analyse it when it has ended")
     if "entries" not in found:
         return found
     entries = list(found["entries"])
     if len(entries) != 1:
-        raise VideoUnavailable(f"{url} is a list of videos: name each by an address of its own")
+        raise VideoUnavailable(f"{shown(url)} is a list of videos: name each by an address of its own")
     first: Mapping[str, Any] = entries[0]
     return first
 
