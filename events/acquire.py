@@ -52,13 +52,13 @@ DAY_MS = 86_400_000
 
 Fetch = Callable[[str, Path], Path]
 """(URL, folder) to the file that was fetched into it. Raises VideoUnavailable, NetworkTrouble, OSError."""
+Found = tuple[str, dict[str, Any] | None]
+"""The video, and what its alias is to say of it; None: there is one."""
 
 
 def no_way_out(url: str, folder: Path) -> Path:
     """Nothing is ever fetched past the proxy."""
-    raise NetworkTrouble(
-        f"{shown(url)}: nothing is fetched without an egress proxy: KADR_EGRESS_PROXY names it"
-    )
+    raise NetworkTrouble(f"{shown(url)}: nothing is fetched without an egress proxy: KADR_EGRESS_PROXY names it")
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,12 @@ class Acquire:
             self._clear(request, state.video_id)
             return prefix + (state.tasks[ACQUIRE].record_name or "")
         web = urlsplit(request.source).scheme in WEB
-        video_id = self._from_web(request) if web else self._from_store(request)
+        video_id, alias = self._from_web(request) if web else self._from_store(request)
+        # Source, marker, alias, record: whatever is found by a later one has the earlier ones.
         self.store.put(layout.run_marker(request.owner, video_id, request.run_id), b"{}")
+        if alias is not None:
+            name = layout.alias(request.owner, _hashed(request.source), video_id)
+            self.store.put(name, jcs({"uri": request.source, **alias}))
         known = request.model_copy(update={"video_id": video_id})
         record = record_acquired(self.store, known, epoch)
         self._clear(request, video_id)
@@ -123,19 +127,18 @@ class Acquire:
             if self.bucket.stat(name).etag == json.loads(self.store.get(alias)).get("etag"):
                 self.store.delete(name)
 
-    def _from_store(self, request: Request) -> str:
+    def _from_store(self, request: Request) -> Found:
         try:
             ref = self._located(request)
         except ObjectMissing:
             if (taken := self._taken_over(request)) is None:
                 raise
-            return taken
+            return taken, None
         if ref.size == 0:
             raise VideoUnreadable(f"{request.source_name} is empty (0 bytes)")
         video_id = self._hash(ref)
         self._take_over(request, ref, video_id)
-        self._remember(request, video_id, {"size": ref.size, "etag": ref.etag})
-        return video_id
+        return video_id, {"size": ref.size, "etag": ref.etag}
 
     def _taken_over(self, request: Request) -> str | None:
         """The video of an upload that is not in the inbox any more: another run about it, asked for again as an answer was lost,
@@ -147,9 +150,9 @@ class Acquire:
         videos = sorted(v for name in names if (v := layout.video_id_of(name)) is not None)
         return next((v for v in videos if self.store.exists(layout.video_source(request.owner, v))), None)
 
-    def _from_web(self, request: Request) -> str:
+    def _from_web(self, request: Request) -> Found:
         if video_id := self._known(request):
-            return video_id
+            return video_id, None
         with translated(request.source_name), tempfile.TemporaryDirectory(dir=self.store.scratch()) as folder:
             path = self.fetch(request.source, Path(folder))
             if (size := path.stat().st_size) == 0:
@@ -159,8 +162,7 @@ class Acquire:
             name = layout.video_source(request.owner, video_id)
             if not self.store.exists(name):
                 self.store.put_file(name, path)
-        self._remember(request, video_id, {"size": size})
-        return video_id
+        return video_id, {"size": size}
 
     def _known(self, request: Request) -> str | None:
         """What the URL led to when it was last fetched, if that was not long before this run was asked for, by the store's clock."""
@@ -176,10 +178,6 @@ class Acquire:
             if asked_ms - seen[newest] >= request.cache_ttl_days * DAY_MS:
                 return None
         return video_id if self.store.exists(layout.video_source(request.owner, video_id)) else None
-
-    def _remember(self, request: Request, video_id: str, more: dict[str, Any]) -> None:
-        alias = layout.alias(request.owner, _hashed(request.source), video_id)
-        self.store.put(alias, jcs({"uri": request.source, **more}))
 
     def _located(self, request: Request) -> ObjectRef:
         url = urlsplit(request.source)
@@ -198,9 +196,7 @@ class Acquire:
             found = reader.stat(unquote(url.path).removeprefix("/"), pins.get("versionId"))
             ref = self.sources.pinned(found, url.netloc)
         else:
-            raise VideoUnavailable(
-                f"{shown(request.source)}: videos behind {url.scheme} addresses are not fetched"
-            )
+            raise VideoUnavailable(f"{shown(request.source)}: videos behind {url.scheme} addresses are not fetched")
         if pins.get("etag", ref.etag) != ref.etag:
             raise VideoChanged(f"{request.source_name} is another file now than when it was submitted")
         return ref

@@ -149,6 +149,35 @@ def test_video_marker_alias_and_record_are_all_there(house: House) -> None:
     assert not [p for p in house.store.scratch().iterdir() if p.name.startswith("tmp")]
 
 
+def test_what_is_found_by_a_later_object_has_the_earlier_ones(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is killed between two leaves no alias of a video that no run's marker keeps."""
+    asked = house.ask(house.outside.file("/v.mp4", VIDEO))
+    before, written = set(house.store.list("")), list[str]()
+    put, put_file = house.store.put, house.store.put_file
+
+    def noted(name: str, body: bytes) -> None:
+        written.append(name)
+        put(name, body)
+
+    def noted_file(name: str, path: Path) -> None:
+        written.append(name)
+        put_file(name, path)
+
+    monkeypatch.setattr(house.store, "put", noted)
+    monkeypatch.setattr(house.store, "put_file", noted_file)
+    assert house.acquired(asked) == ID
+    hashed = hashlib.sha256(asked.source.encode()).hexdigest()
+    *order, record = [name for name in written if name not in before]
+    assert order == [
+        layout.video_source(OWNER, ID),
+        layout.run_marker(OWNER, ID, asked.run_id),
+        layout.alias(OWNER, hashed, ID),
+    ]
+    assert record.startswith(layout.state_prefix(OWNER, asked.run_id))
+
+
 def test_a_repeated_task_fetches_nothing_again(house: House) -> None:
     asked = house.ask(house.outside.file("/v.mp4", VIDEO), ttl_days=0)
     assert house.call(asked) == house.call(asked)
