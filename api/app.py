@@ -17,8 +17,10 @@ from flask import Blueprint, Response, request
 from kadr.contracts.errors import InvalidObject, KadrError, ObjectMissing
 from kadr.contracts.run import Cancelled, Request, RunStatus
 from kadr.pipeline.admission import load_objects, read_request, reopen
+from kadr.pipeline.catalogue import Catalogue, load
 from kadr.pipeline.closing import compile_manifest
 from kadr.pipeline.epochs import Stored
+from kadr.pipeline.repinning import repinned
 from kadr.pipeline.state import RunState, evaluate
 from kadr.storage import layout
 from kadr.storage.bucket import Bucket
@@ -74,6 +76,7 @@ class Api:
     announce: Callable[[str], None]
     key: str
     owner: str
+    catalogue: Catalogue = field(default_factory=load, repr=False)
     _seen: dict[str, Mapping[str, Stored]] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -211,13 +214,13 @@ class Api:
         return said(202, {"run_id": run_id, "status": RunStatus.CANCELLED.value})
 
     def retry(self, run_id: str) -> Response:
-        """Try again what failed; what succeeded stays."""
+        """Try again what failed, by the catalogue of today; what succeeded stays where it would be made the same."""
         asked, state = self._state(run_id)
         if state.closed is None or state.closed.status is RunStatus.COMPLETE:
             raise Conflict(
                 f"run {run_id} is {state.status.value}: only one that ended with failures is tried again"
             )
-        reopen(self.store, asked, state, state.graph)
+        reopen(self.store, asked, state, repinned(asked, state.graph.required, self.catalogue))
         self.announce(layout.state_prefix(asked.owner, run_id) + layout.retry(state.epoch + 1))
         return said(202, {"run_id": run_id, "status": RunStatus.QUEUED.value})
 

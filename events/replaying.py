@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from events.answers.outbox import ANSWERS, again, name_of
@@ -12,6 +12,8 @@ from events.queue.deadletters import DeadLetters, Letter
 from kadr.contracts.errors import ObjectMissing
 from kadr.contracts.run import Request, TaskState
 from kadr.pipeline.admission import load_objects, read_request, reopen
+from kadr.pipeline.catalogue import Catalogue, load
+from kadr.pipeline.repinning import repinned
 from kadr.pipeline.state import RunState, evaluate
 from kadr.storage import layout
 from kadr.storage.store import ObjectStore
@@ -32,12 +34,13 @@ class Replayed(StrEnum):
 
 @dataclass(frozen=True)
 class Replay:
-    """Raises QueueUnavailable, StoreFailure, InvalidObject; a letter that it stopped at is still there."""
+    """Raises QueueUnavailable, StoreFailure, InvalidObject, AskedOtherwise; a letter that it stopped at is still there."""
 
     store: ObjectStore
     letters: DeadLetters
     announce: Callable[[str], None]
     """Told the name of every object of ``state/`` that was written."""
+    catalogue: Catalogue = field(default_factory=load, repr=False)
 
     def __call__(self, letter: Letter) -> Replayed:
         m = letter.message
@@ -76,7 +79,7 @@ class Replay:
         task = state.tasks.get(letter.message.task)
         if state.closed is None or (task is not None and task.state is TaskState.SUCCEEDED):
             return Replayed.ALREADY
-        reopen(self.store, request, state, state.graph)
+        reopen(self.store, request, state, repinned(request, state.graph.required, self.catalogue))
         prefix = layout.state_prefix(request.owner, request.run_id)
         self.announce(prefix + layout.retry(state.epoch + 1))
         return Replayed.RETRIED

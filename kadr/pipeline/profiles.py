@@ -140,7 +140,7 @@ def normalise(profile: Profile, catalogue: Catalogue, signature: Signature) -> N
         raise InvalidProfile("\n".join(found))
     chosen = {n: _choose(known[n], profile.set.get(n, {})) for n in names if n != FRAMES_FROM}
     if FRAMES_FROM in names:
-        chosen[FRAMES_FROM] = _choose(known[FRAMES_FROM], {"packs": _packs(chosen, catalogue)})
+        chosen[FRAMES_FROM] = _choose(known[FRAMES_FROM], {"packs": packs_of(chosen, catalogue)})
     with_models = {
         n: c.model_copy(update={"models": {m: signature(m) for m in models_of(known[n], c.params)}})
         for n, c in sorted(chosen.items())
@@ -155,7 +155,7 @@ def components_of(profile: Profile, catalogue: Catalogue) -> list[str]:
     """Names of all that ``profile`` runs: what it lists and what that reads, report apart. Raises InvalidProfile."""
     if unknown := [_no_component(n, catalogue) for n in profile.components if n not in catalogue.components]:
         raise InvalidProfile("\n".join(unknown))
-    return _closure(profile.components, catalogue)
+    return closure(profile.components, catalogue)
 
 
 def absent(name: str, names: Collection[str]) -> str:
@@ -230,7 +230,7 @@ def frames_of(read: ReadEntry, sampling: Mapping[str, Any] | None) -> Frames:
     return snapped(Frames(fps=s.get("fps", read.fps), long_side=s.get("long_side", read.long_side)))
 
 
-def _closure(wanted: Iterable[str], catalogue: Catalogue) -> list[str]:
+def closure(wanted: Iterable[str], catalogue: Catalogue) -> list[str]:
     found: dict[str, None] = {}
     open_names = list(wanted)
     while open_names:
@@ -244,7 +244,7 @@ def _closure(wanted: Iterable[str], catalogue: Catalogue) -> list[str]:
     return [n for n in found if catalogue.components[n].scope != "run"]
 
 
-def _packs(chosen: Mapping[str, Chosen], catalogue: Catalogue) -> list[dict[str, Any]]:
+def packs_of(chosen: Mapping[str, Chosen], catalogue: Catalogue) -> list[dict[str, Any]]:
     reads = [
         pack_item(frames_of(read, c.frames))
         for name, c in chosen.items()
