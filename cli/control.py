@@ -19,12 +19,13 @@ from cli.answers import Answers
 from cli.compose import cores
 from cli.forking import Forked, Nursery
 from cli.servers.process import LOOPBACK, Process, answers, free_port, gunicorn
-from cli.service import CLOSING, Service
+from cli.service import Service
 from events.answers.outbox import ANSWERS
 from events.control import Control, Lane, MachineGate
 from events.gauges import QueueGauges
 from events.health import add_health, add_metrics
 from events.pump import Pump, Told
+from events.queue.closers import RedisClosers
 from events.queue.consumer import Consumer
 from events.queue.depth import Depth, depth
 from events.queue.errors import QueueUnavailable
@@ -79,12 +80,11 @@ class LocalReplica:
 
 def build(service: Service, folder: Path, nursery: Nursery | None) -> Control:
     queue = Queue(service.server)
-    claims = service.claims(CLOSING)
     metrics = ControlMetrics()
     answers = Answers(service, queue)
     router = Router(
         service.steering,
-        claims,
+        RedisClosers(service.server),
         service.catalogue,
         queue,
         service.sources,

@@ -38,8 +38,6 @@ _log = logging.getLogger("kadr.service")
 CACHE_MB = 4096
 RESULTS_BYTES = 8 << 20
 """What a function's process remembers of the results that it read and wrote: their JSON, for merges above all."""
-CLOSING = "closing"
-"""The claims to closing runs belong to no component."""
 
 
 class ServiceUnset(KadrError):

@@ -24,7 +24,7 @@ from kadr.contracts.manifest import Manifest
 from kadr.contracts.run import ACQUIRE, NO_KEY, Failure, Record, Request, TaskState
 from kadr.pipeline.admission import read_request
 from kadr.pipeline.catalogue import Catalogue
-from kadr.pipeline.closing import close, manifest_of
+from kadr.pipeline.closing import Closers, close, manifest_of
 from kadr.pipeline.epochs import Stored, parse
 from kadr.pipeline.failing import makers_of_lost
 from kadr.pipeline.localrun import LocalRun
@@ -34,7 +34,6 @@ from kadr.pipeline.shelf import Shelf
 from kadr.pipeline.spec import AnySource, ObjectRef, TaskSpec, spec_of
 from kadr.pipeline.state import RunState
 from kadr.storage import layout
-from kadr.storage.claims import Claims
 from kadr.storage.store import ObjectStore
 
 _log = logging.getLogger("kadr.router")
@@ -108,7 +107,7 @@ class Router:
     def __init__(
         self,
         store: ObjectStore,
-        claims: Claims,
+        closers: Closers,
         catalogue: Catalogue,
         queue: Line,
         sources: Sources,
@@ -117,7 +116,7 @@ class Router:
         answers: Announces | None = None,
     ) -> None:
         self.store = store
-        self.claims = claims
+        self.closers = closers
         self.catalogue = catalogue
         self.queue = queue
         self.sources = sources
@@ -241,7 +240,7 @@ class Router:
         state = self._settled(view)
         run = view.run
         if state.closed is None and state.closable:
-            run.manifest = close(self.store, self.claims, run.request, state.epoch, self.answers.closing)
+            run.manifest = close(self.store, self.closers, run.request, state.epoch, self.answers.closing)
             run.distrusted = True
             if run.manifest is not None:
                 state = self._settled(view)

@@ -33,9 +33,7 @@ FUNCTION_KEYS = {
     "PARKED": ":parked",  # message ids by when they were parked
 }
 RUN_KEYS = {
-    "VIEW": ":view",
-    "BUILDING": ":building",
-    "CLOSE": ":close:",  # + epoch
+    "CLOSE": ":close:",  # + epoch, the digest of the manifest that closes it
     "NEWS": ":news",  # what routers told each other
     "BODY": ":body:",  # + name of an object of its state that is just being written
 }
@@ -76,9 +74,6 @@ class Names:
     def hints(self) -> str:
         """The stream of names of objects that were written."""
         return f"{self.prefix}:hints"
-
-    def view(self, run_id: str) -> str:
-        return self.run(run_id) + RUN_KEYS["VIEW"]
 
 
 def lua_names() -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from kadr import __version__
 from kadr.contracts.errors import InvalidObject, ObjectMissing
@@ -16,6 +18,35 @@ from kadr.pipeline.state import RunState, counted, evaluate, outcome
 from kadr.storage import layout
 from kadr.storage.claims import Claims
 from kadr.storage.store import ObjectStore
+
+Agree = Callable[[str], str]
+"""Names the digest of a manifest that lies there; returns the digest of the one that closes the epoch, which lies there too."""
+
+
+class Closers(Protocol):
+    """Sees to it that all who close an epoch at once close it with the same manifest."""
+
+    def enter(self, run_id: str, epoch: int) -> AbstractContextManager[Agree | None]:
+        """Where what is to be closed is looked at and closed. None while somebody else does, and nobody else need."""
+        ...
+
+
+@dataclass(frozen=True)
+class ByLock:
+    """Closers of one machine, by claims that last as long as their holder: one closes at a time, with its own manifest."""
+
+    claims: Claims
+
+    @contextmanager
+    def enter(self, run_id: str, epoch: int) -> Iterator[Agree | None]:
+        claim = self.claims.take(f"close-{run_id}-{epoch}")
+        if claim is None:
+            yield None
+            return
+        try:
+            yield lambda digest: digest
+        finally:
+            claim.release()
 
 
 def compile_manifest(request: Request, state: RunState) -> Manifest:
@@ -36,29 +67,25 @@ def compile_manifest(request: Request, state: RunState) -> Manifest:
 
 def close(
     store: ObjectStore,
-    claims: Claims,
+    closers: Closers,
     request: Request,
     epoch: int,
     closing: Callable[[Request, Manifest], None] = lambda request, manifest: None,
 ) -> Manifest | None:
     """The manifest of the closed epoch, closing it if need be; None while it cannot be closed or somebody else does.
 
-    What counts is looked up under the claim: whoever held it before may have closed the epoch. ``closing`` is told before it is
-    closed, and may be told again; what it raises leaves the epoch open.
+    What counts is looked up once inside: whoever was there before may have closed the epoch. ``closing`` is told the manifest
+    that was agreed on before the mark is written, and may be told again; what it raises leaves the epoch open.
     """
-    claim = claims.take(f"close-{request.run_id}-{epoch}")
-    if claim is None:
-        return None
-    try:
+    with closers.enter(request.run_id, epoch) as agree:
+        if agree is None:
+            return None
         state = evaluate(request, load_objects(store, request))
         if state.closed is not None:
             return manifest_of(store, request, state)
         if not state.closable:
             return None
-        manifest = compile_manifest(request, state)
-        body = jcs(manifest.model_dump(mode="json"))
-        store.put(layout.manifest(request.owner, request.run_id, manifest.digest), body)
-        store.put(layout.manifest_copy(request.owner, request.run_id), body)
+        manifest = _agreed(store, request, compile_manifest(request, state), agree)
         closing(request, manifest)
         done = Done(
             manifest=manifest.digest, status=manifest.status, records=tuple(e.name for e in manifest.records)
@@ -68,8 +95,16 @@ def close(
             layout.state_prefix(request.owner, request.run_id) + name, jcs(done.model_dump(mode="json"))
         )
         return manifest
-    finally:
-        claim.release()
+
+
+def _agreed(store: ObjectStore, request: Request, own: Manifest, agree: Agree) -> Manifest:
+    """The manifest that closes the epoch: ``own``, or another closer's who was first. Both lie there before they are named."""
+    body = jcs(own.model_dump(mode="json"))
+    store.put(layout.manifest(request.owner, request.run_id, own.digest), body)
+    digest = agree(own.digest)
+    manifest = own if digest == own.digest else read_manifest(store, request, digest)
+    store.put(layout.manifest_copy(request.owner, request.run_id), jcs(manifest.model_dump(mode="json")))
+    return manifest
 
 
 def manifest_of(store: ObjectStore, request: Request, state: RunState) -> Manifest:

@@ -23,7 +23,7 @@ from kadr.contracts.errors import (
 from kadr.pipeline.arriving import Arriving
 from kadr.pipeline.budget import Budget
 from kadr.pipeline.catalogue import Catalogue
-from kadr.pipeline.closing import close, manifest_of
+from kadr.pipeline.closing import ByLock, close, manifest_of
 from kadr.pipeline.failing import backoff_s, makers_of_lost, write_failure
 from kadr.pipeline.localrun import LocalRun
 from kadr.pipeline.messages import Advanced, Finished, RenderSpec
@@ -240,7 +240,7 @@ class Coordinator:
         if run.state.closed is not None:
             run.manifest = manifest_of(self.store, run.request, run.state)
         else:
-            run.manifest = close(self.store, self.claims, run.request, run.state.epoch)
+            run.manifest = close(self.store, ByLock(self.claims), run.request, run.state.epoch)
         # Somebody else closes it, or what is remembered here is not what the store holds.
         run.distrusted = run.manifest is None
         if run.manifest is not None:

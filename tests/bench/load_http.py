@@ -19,9 +19,10 @@ from cli.compose import Machine
 from cli.servers.juicefs import JuiceFS
 from cli.servers.process import LOOPBACK, Process, answers, free_port, gunicorn
 from cli.servers.valkey import Valkey
-from cli.service import CLOSING, Service
+from cli.service import Service
 from events import binding
 from events.messages import event_id
+from events.queue.closers import RedisClosers
 from events.queue.consumer import Consumer
 from events.queue.dispatch import Dispatcher
 from events.queue.messages import Message
@@ -73,7 +74,8 @@ def ready(service: Service, count: int) -> list[Message]:
     """Tasks as the router readies them, each of another video."""
     queue = Queue(service.server)
     news = News(service.server)
-    router = Router(service.store, service.claims(CLOSING), service.catalogue, queue, service.sources, news)
+    closers = RedisClosers(service.server)
+    router = Router(service.store, closers, service.catalogue, queue, service.sources, news)
     path = Path(tempfile.mkdtemp()) / "sound.mp4"
     write_video(path, tone_s=1.0)
     question = Machine().question(Profile(components=(FUNCTION,)))

@@ -28,6 +28,7 @@ from events.function import Function  # noqa: E402
 from events.hints import Hints  # noqa: E402
 from events.posting import Answer, Delivery, event_of  # noqa: E402
 from events.pump import Pump, Told  # noqa: E402
+from events.queue.closers import RedisClosers  # noqa: E402
 from events.queue.consumer import Consumer  # noqa: E402
 from events.queue.dispatch import Dispatcher  # noqa: E402
 from events.queue.messages import Entry  # noqa: E402
@@ -125,8 +126,7 @@ def _queued(stack: ExitStack, server: Server, video: Path, profile: str, folder:
     body = video.read_bytes()
     source = ObjectRef(layout.video_source(OWNER, hashlib.sha256(body).hexdigest()), len(body), "etag")
     store.put(source.name, body)
-    closing = FileClaims(folder / "closing")
-    router = Router(store, closing, entries, line, lambda asked, video_id: source, News(server))
+    router = Router(store, RedisClosers(server), entries, line, lambda asked, video_id: source, News(server))
     gate = MachineGate(of_machine(entries, cores()))
     told = Told(lambda name: hints.tell([name]), lambda task: hints.tell(lost=task))
     for name, function in _functions(stack, store, folder).items():

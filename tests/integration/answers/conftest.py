@@ -23,6 +23,7 @@ from events.answers.telling import Places
 from events.egress.fetching import trusting
 from events.egress.filter import Filter
 from events.egress.proxy import EgressProxy
+from events.queue.closers import RedisClosers
 from events.queue.consumer import Consumer
 from events.queue.deadletters import DeadLetters, Letter
 from events.queue.dispatch import Dispatcher
@@ -39,7 +40,6 @@ from kadr.pipeline.failing import give_up
 from kadr.pipeline.messages import Finished
 from kadr.pipeline.spec import ObjectRef
 from kadr.storage import layout
-from kadr.storage.claims import FileClaims
 from kadr.storage.files import FileStore
 from tests.unit.events.answers.receiver import Receiver, receiver
 from tests.unit.events.egress.sites import certificate
@@ -84,10 +84,11 @@ class Desk:
         return Announcer(self.outbox, self.targets, Places("kadr", "https://kadr.example"))
 
     def router(self, announcer: Announcer | None = None) -> Router:
-        claims = FileClaims(self.store.root.parent / "claims")
         news = News(self.server)
         entries = catalogue.load()
-        return Router(self.store, claims, entries, self.queue, no_source, news, answers=announcer)
+        return Router(
+            self.store, RedisClosers(self.server), entries, self.queue, no_source, news, answers=announcer
+        )
 
     def deliverer(self) -> Deliverer:
         made = Deliverer(

@@ -215,7 +215,7 @@ def test_nothing_is_told_before_it_is_on_record_nor_what_came_otherwise(desk: De
 
 
 def test_of_two_that_closed_an_epoch_the_one_that_counts_is_told(desk: Desk) -> None:
-    """A queue that is lost takes the claim with it under which an epoch is closed."""
+    """A queue that is lost takes with it which manifest was named first."""
     asked = desk.ask()
     desk.cancel(asked)
     manifest = compile_manifest(asked, state_of(desk, asked))

@@ -28,6 +28,7 @@ from events.function import Function
 from events.health import add_health
 from events.hints import Hints
 from events.pump import Pump, Told
+from events.queue.closers import RedisClosers
 from events.queue.consumer import Consumer
 from events.queue.dispatch import Dispatcher
 from events.queue.news import News
@@ -227,7 +228,7 @@ class Chain:
         store = Remembering(house.store, is_state, is_sound, self.news.written)
         router = Router(
             store,
-            FileClaims(house.root / "closing"),
+            RedisClosers(self.server),
             entries,
             self.queue,
             self._located,

@@ -17,7 +17,7 @@ from kadr.contracts.errors import InvalidObject
 from kadr.contracts.keys import jcs
 from kadr.contracts.run import Cancelled
 from kadr.pipeline.admission import read_request
-from kadr.pipeline.closing import close
+from kadr.pipeline.closing import ByLock, close
 from kadr.storage import layout
 from kadr.storage.claims import FileClaims
 from kadr.storage.files import FileStore
@@ -189,7 +189,9 @@ def test_a_cancelled_run_is_told_as_such(store: FileStore, database: Database, t
     with database.connection() as connection:
         for closed in (False, True):
             if closed:
-                close(store, FileClaims(tmp_path / "claims"), read_request(store, OWNER, "stopped"), 1)
+                close(
+                    store, ByLock(FileClaims(tmp_path / "claims")), read_request(store, OWNER, "stopped"), 1
+                )
             project(store, connection, OWNER, "stopped")
             found = queries.run(connection, OWNER, "stopped")
             assert found is not None

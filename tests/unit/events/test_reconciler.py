@@ -13,6 +13,7 @@ from events import reconciler as module
 from events.reconciler import Reconciler
 from events.router import Router
 from kadr.pipeline.catalogue import load
+from kadr.pipeline.closing import ByLock
 from kadr.storage import layout
 from kadr.storage.claims import FileClaims
 from kadr.storage.files import FileStore
@@ -71,7 +72,7 @@ def store(tmp_path: Path) -> Asked:
 @pytest.fixture
 def reconciler(store: Asked, tmp_path: Path) -> Reconciler:
     nobody: Any = None  # none of the runs has a request, so there is nothing to move on
-    router = Router(store, FileClaims(tmp_path / "claims"), load(), nobody, nobody, nobody)
+    router = Router(store, ByLock(FileClaims(tmp_path / "claims")), load(), nobody, nobody, nobody)
     return Reconciler(store, router)
 
 
@@ -120,7 +121,7 @@ def test_a_report_that_cannot_be_made_is_asked_for_more_and_more_rarely(store: A
         def move(self, owner: str, run_id: str, names: Iterable[str] = (), anew: bool = False) -> None:
             asked.append(run_id)
 
-    router = Noting(store, FileClaims(tmp_path / "claims"), load(), nobody, nobody, nobody)
+    router = Noting(store, ByLock(FileClaims(tmp_path / "claims")), load(), nobody, nobody, nobody)
     reconciler = Reconciler(store, router, pause_s=0.06)
     deadline = time.monotonic() + 1.0
     while time.monotonic() < deadline:

@@ -12,7 +12,7 @@ from cli.verify import _print
 from kadr.contracts.errors import InvalidObject
 from kadr.contracts.keys import jcs
 from kadr.pipeline.admission import heal, load_objects
-from kadr.pipeline.closing import close
+from kadr.pipeline.closing import ByLock, close
 from kadr.pipeline.state import evaluate
 from kadr.pipeline.verifying import Finding, Verdict
 from kadr.pipeline.verifying_records import manifest_found, records_lost
@@ -42,7 +42,7 @@ def closed(tmp_path: Path) -> Closed:
     prefix = layout.state_prefix(asked.owner, asked.run_id)
     for name, body in objects.items():
         store.put(prefix + name, jcs(body.model_dump(mode="json")))
-    manifest = close(store, FileClaims(tmp_path / "claims"), asked, 1)
+    manifest = close(store, ByLock(FileClaims(tmp_path / "claims")), asked, 1)
     assert manifest is not None
     records = {e.record.task: store.root / (prefix + e.name) for e in manifest.records if e.record}
     return Closed(store, records, store.root / layout.manifest(asked.owner, asked.run_id, manifest.digest))
