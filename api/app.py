@@ -15,6 +15,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from kadr.contracts.errors import InvalidObject, KadrError, ObjectMissing
+from kadr.contracts.keys import jcs
 from kadr.contracts.run import Cancelled, Request, RunStatus
 from kadr.pipeline.admission import load_objects, read_request, reopen
 from kadr.pipeline.catalogue import Catalogue, load
@@ -35,6 +36,7 @@ MAX_BYTES = PART_BYTES * MAX_PARTS
 _NAME = re.compile(r"(?!\.{1,2}$)[^\x00-\x1f\x7f/\\\ud800-\udfff]{1,200}")
 _UPLOAD = re.compile(r"[0-9a-f]{32}")
 _DIGITS = re.compile(r"[1-9][0-9]{0,15}")
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _RUN_ID = re.compile(r"[0-9a-f-]{36}")
 
 
@@ -62,8 +64,16 @@ class Conflict(KadrError):
     status = 409
 
 
-Submit = Callable[[str, dict[str, Any]], Request]
-"""(owner, body of POST /v1/runs) to the run. Raises KadrErrors."""
+@dataclass(frozen=True)
+class Begun:
+    """The run that answers. ``finished``: it was there, and has ended."""
+
+    request: Request
+    finished: bool = False
+
+
+Submit = Callable[[str, dict[str, Any], str | None], Begun]
+"""(owner, body of POST /v1/runs, its Idempotency-Key if it has one) to the run. Raises KadrErrors."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +146,10 @@ class Api:
 
     def _parts(self, key: str, upload: str, size: int) -> dict[str, Any]:
         there = {part.number: part.size for part in self.bucket.parts(key, upload)}
+        # Written anew whenever URLs are asked for: what nobody goes on with is aborted by its age.
+        self.store.put(
+            layout.upload_begun(self.owner, key.split("/")[-2]), jcs({"key": key, "upload": upload})
+        )
         count = -(-size // PART_BYTES)
         urls = {
             n: self.bucket.presign_part(
@@ -174,10 +188,20 @@ class Api:
     # -- runs --------------------------------------------------------------------------------------------------------
 
     def begin_run(self) -> Response:
-        made = self.submit(self.owner, json_body())
-        return said(
-            202, {"run_id": made.run_id, "status": RunStatus.QUEUED.value, "url": f"/v1/runs/{made.run_id}"}
-        )
+        begun = self.begun(json_body())
+        status, more = (RunStatus.COMPLETE, {"how": "finished"}) if begun.finished else (RunStatus.QUEUED, {})
+        run_id = begun.request.run_id
+        told = {"run_id": run_id, "status": status.value, "url": f"/v1/runs/{run_id}", **more}
+        return said(200 if begun.finished else 202, told)
+
+    def begun(self, body: dict[str, Any]) -> Begun:
+        """What is asked for; the same run where the same key says that it is asked again."""
+        key = request.headers.get("Idempotency-Key")
+        if key is not None:
+            key = key[1:-1] if len(key) > 1 and key[0] == key[-1] == '"' else key
+            if not _KEY.fullmatch(key):
+                raise BadRequest("Idempotency-Key must be 1 to 255 visible ASCII characters")
+        return self.submit(self.owner, body, key)
 
     def _state(self, run_id: str) -> tuple[Request, RunState]:
         if not _RUN_ID.fullmatch(run_id):

@@ -24,6 +24,7 @@ from events.answers.outbox import ANSWERS
 from events.control import Control, Lane, MachineGate
 from events.gauges import QueueGauges
 from events.health import add_health, add_metrics
+from events.leftovers import Leftovers
 from events.pump import Pump, Told
 from events.queue.closers import RedisClosers
 from events.queue.consumer import Consumer
@@ -121,8 +122,11 @@ def build(service: Service, folder: Path, nursery: Nursery | None) -> Control:
         scaler.busy = pump.busy
         lanes[name] = Lane(scaler, pump, MOST * needs.batch)
 
+    leftovers = Leftovers(service.store, service.bucket, service.store.sweep)
+
     def sweep() -> None:
         service.inbox.sweep()
+        leftovers.sweep()
         metrics.answers_owed.set(answers.outbox.sweep())
 
     reconciler = Reconciler(service.steering, router, sweep, metrics)

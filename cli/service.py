@@ -187,7 +187,9 @@ class Service:
         from kadr.pipeline.profiles import load_profile
 
         default = load_profile(self.settings.default_profile)
-        return Admission(self.store, self.machine.question, default, self.hint)
+        index = self.index
+        known = {} if index is None else {"finished": index.finished}
+        return Admission(self.store, self.machine.question, default, self.hint, **known)
 
     @cached_property
     def inbox(self) -> Inbox:
@@ -210,6 +212,7 @@ class Service:
         if name == "acquire":
             from events.acquire import Acquire
 
+            self.store.sweep()
             return Acquire(self.store, self.bucket, self.sources, self.address.bucket, fetch=self.fetch)
         return self._component(name, self.store.scratch())
 

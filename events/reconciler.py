@@ -74,7 +74,7 @@ class Reconciler:
         opened, objects, owners = 0, 0, set[str]()
         for owner, run_id, names in runs:
             owners.add(owner)
-            if not _closed(names):
+            if not is_closed(names):
                 opened += 1
                 self._asked.pop((owner, run_id), None)
             elif (end := self._end(owner, run_id, names)) is not None:
@@ -153,7 +153,7 @@ def _marks(names: list[str]) -> list[layout.MarkName]:
     return [m for n in names if isinstance(m := layout.parse_state(n), layout.MarkName)]
 
 
-def _closed(names: list[str]) -> bool:
+def is_closed(names: list[str]) -> bool:
     """Whether the newest epoch that was opened is closed."""
     marks = _marks(names)
     opened = max([1, *(m.epoch for m in marks if m.what == "retry")])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import stat
 import time
 import uuid
@@ -19,6 +20,8 @@ from kadr.storage.store import Listed
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 PLACINGS = 5
 ABANDONED_S = 60
+FOLDER_S = 86_400
+"""Folders are not locked: what is fetched into one is there within an hour, or given up."""
 """A temporary file that nobody holds is left alone until it is this old: its maker may be about to lock it."""
 
 
@@ -178,6 +181,8 @@ def _may_hold(folder: str, prefix: str) -> bool:
 def _swept(path: Path) -> bool:
     """Remove the temporary file at ``path`` if it is old and nobody holds it; whether it was."""
     with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            return _folder_swept(path)
         if not path.is_file() or time.time() - path.stat().st_mtime < ABANDONED_S:
             return False
         with path.open("rb") as file:
@@ -185,3 +190,12 @@ def _swept(path: Path) -> bool:
             path.unlink()
             return True
     return False
+
+
+def _folder_swept(path: Path) -> bool:
+    """The same of a folder, by the newest of what is in it."""
+    newest = max((p.lstat().st_mtime for p in (path, *path.rglob("*"))), default=0.0)
+    if time.time() - newest < FOLDER_S:
+        return False
+    shutil.rmtree(path)
+    return True

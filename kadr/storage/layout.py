@@ -31,6 +31,7 @@ _OWED = re.compile(
     r"^outbox/(?P<owner>[^/]+)/(?P<run_id>[^/]+)/(?P<event>[0-9a-f]{64})\.(?P<target>[0-9a-f]{16})\.json$"
 )
 ALL_STATE, ALL_VIDEOS, ALL_ALIASES, ALL_OWED = "state/", "videos/", "aliases/", "outbox/"
+ALL_INBOXES, ALL_BEGUN, ALL_REJECTED = "inbox/", "begun/", "rejected/"
 """Of all owners."""
 
 
@@ -42,6 +43,11 @@ def inbox_prefix(owner: str) -> str:
 def uploads_prefix(owner: str) -> str:
     """Where the API lets files be put that a run is asked for afterwards: what is written there starts none by itself."""
     return f"{inbox_prefix(owner)}.uploads/"
+
+
+def upload_begun(owner: str, upload: str) -> str:
+    """That an upload in parts was begun: which servers tell of to nobody who cannot name it."""
+    return f"{ALL_BEGUN}{owner}/{upload}.json"
 
 
 _OWNER = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -63,7 +69,7 @@ def pending(owner: str, event_id: str) -> str:
 
 def rejected(event_id: str) -> str:
     """Malformed, with the reason."""
-    return f"rejected/{event_id}.json"
+    return f"{ALL_REJECTED}{event_id}.json"
 
 
 def owner_of_inbox(name: str) -> str | None:
@@ -78,6 +84,12 @@ def starts_run(name: str) -> bool:
     """Whether that this object was written asks for a run: it was dropped into an inbox."""
     owner = owner_of_inbox(name)
     return owner is not None and not name.startswith(uploads_prefix(owner))
+
+
+def waits_for_run(name: str) -> bool:
+    """Whether it was uploaded for a run that is asked for by somebody."""
+    owner = owner_of_inbox(name)
+    return owner is not None and name.startswith(uploads_prefix(owner))
 
 
 def videos_prefix(owner: str) -> str:

@@ -203,6 +203,10 @@ class S3Store:
     def scratch(self) -> Path:
         return self._cache.scratch()
 
+    def sweep(self) -> int:
+        """Remove what killed processes of this machine left on its way into the store; how many there were."""
+        return self._cache.sweep()
+
     def check(self) -> None:
         """Raises StoreFailure if the bucket cannot be reached."""
         self._client.check()
