@@ -39,6 +39,8 @@ BLOCK_MS = 1000
 TICK_S = 0.1
 LOOKS = 4
 """Between two looks at depths, those at processes that start."""
+RESTING_MS = 1000
+"""How often a function is looked at that has neither tasks nor processes."""
 SHORTEST_MS, LONGEST_MS = 50, 500
 """Between two looks at all lines."""
 AWAY_S = 1.0
@@ -216,25 +218,37 @@ class Control:
         return time.monotonic() + min(max(soon_ms, SHORTEST_MS), LONGEST_MS) / 1000
 
     def _scale(self) -> None:
+        """What has nothing to do is looked at now and then, or when something comes for it."""
+        looked: dict[str, int] = {}
         while not self._stop.is_set():
             now_ms = time.monotonic_ns() // 1_000_000
             for name, lane in self.lanes.items():
+                if self._rests(name, lane) and now_ms - looked.get(name, 0) < RESTING_MS:
+                    continue
+                looked[name] = now_ms
                 try:
                     self.depths[name] = depth(self.server, name)
                     lane.scaler.follow(self.depths[name], now_ms)
                 except KadrError as error:
                     self.depths.pop(name, None)  # what is not known is not shown
                     _log.warning("%s", error, extra={"function": name})
-            self._await_replicas()
+            if self._await_replicas():
+                looked.clear()
 
-    def _await_replicas(self) -> None:
-        """Until depths are looked at again: sooner, where something waits for a function that has no process."""
+    def _rests(self, name: str, lane: Lane) -> bool:
+        known = self.depths.get(name)
+        idle = known is not None and not known.depth + known.delayed + known.parked
+        return idle and not any(lane.scaler.replicas)
+
+    def _await_replicas(self) -> bool:
+        """Until depths are looked at again: sooner, and True, where something waits for a function that has no process."""
         for _ in range(LOOKS):
             if self._wanted.wait(TICK_S * 2 / LOOKS):
                 self._wanted.clear()
-                return
+                return True
             for lane in self.lanes.values():
                 lane.scaler.look()
+        return False
 
     def _reconcile(self) -> None:
         self.reconciler.keep_on(self._stop)
