@@ -197,7 +197,8 @@ class Deliverer:
         counts = min(self.outbox.store.list(f"{prefix}done.{epoch}."), default=None)
         if counts == owed.closes:
             return True
-        if counts is not None:  # the epoch was closed otherwise
+        request = layout.request(owed.name.owner, owed.name.run_id)
+        if counts is not None or not self.outbox.store.exists(request):  # closed otherwise, or removed
             self.outbox.drop(owed.name)
             self.consumer.finish([entry])
         else:

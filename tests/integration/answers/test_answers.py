@@ -15,6 +15,7 @@ from events.answers.outbox import ANSWERS
 from events.answers.signing import check, key_of
 from events.egress.filter import Filter
 from events.egress.proxy import EgressProxy
+from events.queue.depth import depth
 from events.queue.names import GROUP
 from events.replaying import Replay, Replayed
 from index.database import DatabaseAway
@@ -212,6 +213,19 @@ def test_nothing_is_told_before_it_is_on_record_nor_what_came_otherwise(desk: De
     (got,) = desk.to.until("/hook")
     assert got.event["data"]["manifest"] == manifest.digest
     assert desk.settled(asked) == ["delivered"]
+
+
+def test_nothing_is_told_of_a_run_that_was_removed_before_it_was_closed(desk: Desk) -> None:
+    asked = desk.ask()
+    desk.cancel(asked)
+    desk.announcer.closing(asked, compile_manifest(asked, state_of(desk, asked)))
+    for name in list(desk.store.list(layout.state_prefix(OWNER, asked.run_id))):
+        desk.store.delete(name)
+    desk.deliverer()
+    assert desk.outbox.sweep() == 1
+    desk.until(lambda: depth(desk.server, ANSWERS).finished == 1)
+    assert not desk.owed()
+    assert not desk.to.got
 
 
 def test_of_two_that_closed_an_epoch_the_one_that_counts_is_told(desk: Desk) -> None:
