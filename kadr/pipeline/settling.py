@@ -56,15 +56,22 @@ class Settling:
             self._tell_found(run, run.objects.keys() - known)
         while run.dirty or run.state is None:
             run.dirty = False
-            run.state = evaluate(run.request, run.objects, run.memo)
-            self._learn_duration(run, run.state)
-            if run.state.closed is not None:
-                break  # nothing that is found now would count
-            ready = [t for t in run.state.tasks.values() if t.state is TaskState.READY]
-            hits = [self._look(run, run.state, task) for task in ready if task.name not in run.flying]
-            self._record(run, [hit for hit in hits if hit is not None])
-            self._forget_settled(run, run.state)
+            try:
+                run.state = evaluate(run.request, run.objects, run.memo)
+                self._record_hits(run, run.state)
+            except BaseException:
+                run.dirty = True  # what is not recorded yet is looked for again
+                raise
         return run.state
+
+    def _record_hits(self, run: LocalRun, state: RunState) -> None:
+        self._learn_duration(run, state)
+        if state.closed is not None:
+            return  # nothing that is found now would count
+        ready = [t for t in state.tasks.values() if t.state is TaskState.READY]
+        hits = [self._look(run, state, task) for task in ready if task.name not in run.flying]
+        self._record(run, [hit for hit in hits if hit is not None])
+        self._forget_settled(run, state)
 
     def keep(self, run: LocalRun, record: Record, spec: TaskSpec) -> None:
         """``record`` is what became of ``spec``."""
