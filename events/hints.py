@@ -38,9 +38,12 @@ class Hint:
 class Hints:
     """Every method raises QueueUnavailable."""
 
-    def __init__(self, server: Server, window_ms: int = 0) -> None:
+    def __init__(self, server: Server, window_ms: int = 0, lease_ms: int = LEASE_MS) -> None:
         """``window_ms``: how long whoever takes hints waits for more of them, so that they are looked at together."""
         self._server = server
+        self._lease_ms = lease_ms
+        self._looked = 0.0
+        """When it was last asked whose taker went away, on the monotonic clock."""
         self._window_ms = window_ms
         self._stream = server.names.hints
         self._name = f"{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex[:12]}"
@@ -51,7 +54,10 @@ class Hints:
             self._server.client.xadd(self._stream, {"hint": body}, maxlen=KEPT, approximate=True)
 
     def take(self, count: int, block_ms: int) -> list[Hint]:
-        """Up to ``count`` hints: new ones first, else those whose taker went away. ``block_ms`` 0 waits for none."""
+        """Up to ``count`` hints: new ones, or those whose taker went away, twice a lease even if there are always new ones.
+
+        ``block_ms`` 0 waits for none.
+        """
         found = self._take(count, block_ms)
         until = time.monotonic() + self._window_ms / 1000
         with suppress(QueueUnavailable):  # what was taken is looked at
@@ -64,20 +70,26 @@ class Hints:
             client = self._server.client
             for _ in range(2):
                 try:
+                    if time.monotonic() - self._looked > self._lease_ms / 2000 and (
+                        old := self._lapsed(count)
+                    ):
+                        return old
                     found = client.xreadgroup(
                         GROUP, self._name, {self._stream: ">"}, count=count, block=block_ms or None
                     )
-                    entries = (
-                        found[0][1]
-                        if found
-                        else client.xautoclaim(self._stream, GROUP, self._name, LEASE_MS, count=count)[1]
-                    )
-                    return [_hint(number, fields) for number, fields in entries]
+                    if not found:
+                        return self._lapsed(count)
+                    return [_hint(number, fields) for number, fields in found[0][1]]
                 except redis.exceptions.ResponseError as error:
                     if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
                         raise
                     self._make_group()
             return []
+
+    def _lapsed(self, count: int) -> list[Hint]:
+        self._looked = time.monotonic()
+        taken = self._server.client.xautoclaim(self._stream, GROUP, self._name, self._lease_ms, count=count)
+        return [_hint(number, fields) for number, fields in taken[1]]
 
     def done(self, hints: Iterable[Hint]) -> None:
         numbers = [hint.id for hint in hints]

@@ -82,3 +82,18 @@ def test_notices_that_come_within_the_window_are_looked_at_together(server: Serv
         teller.join()
         assert sorted(found) == [f"state/anna/{n}" for n in range(10)]
         assert times in looks
+
+
+def test_hints_of_who_went_away_are_taken_over_though_new_ones_never_end(server: Server) -> None:
+    Hints(server).tell(["state/anna/lost"])
+    assert [hint.names for hint in Hints(server, lease_ms=200).take(10, 1)] == [("state/anna/lost",)]
+    hints, deadline = Hints(server, lease_ms=200), time.monotonic() + 5
+    found: list[str] = []
+    while "state/anna/lost" not in found:
+        assert time.monotonic() < deadline
+        hints.tell(["state/anna/new"])
+        taken = hints.take(10, 1)
+        hints.done(taken)
+        found += [name for hint in taken for name in hint.names]
+        time.sleep(0.01)
+    assert "state/anna/new" in found
