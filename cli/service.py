@@ -112,7 +112,9 @@ class Service:
         from index.keeping import Index
 
         url = self.settings.database_url
-        return Index(self.steering, Database(url.get_secret_value())) if url else None
+        if url is None:
+            return None
+        return Index(self.steering, Database(url.get_secret_value()), bucket=self.store)
 
     @cached_property
     def server(self) -> Server:

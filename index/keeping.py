@@ -7,11 +7,14 @@ import threading
 import time
 from collections import OrderedDict
 
-from index.database import Database, DatabaseAway
+from index import queries
+from index.database import Database, DatabaseAway, IndexRefused
 from index.project import project, project_video
 from index.rebuild import Tally, rebuild
 from kadr.contracts.errors import KadrError, StoreFailure
+from kadr.contracts.run import RunStatus
 from kadr.pipeline.epochs import Objects
+from kadr.storage import layout
 from kadr.storage.store import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -29,8 +32,16 @@ Named = tuple[str, str]
 class Index:
     """The index of one bucket. Its methods may be called by several threads; none of them fails because the database is away."""
 
-    def __init__(self, store: ObjectStore, database: Database, remembered: int = REMEMBERED) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        database: Database,
+        remembered: int = REMEMBERED,
+        bucket: ObjectStore | None = None,
+    ) -> None:
+        """``bucket``: what is looked through as a whole, where ``store`` remembers what is in use and is to keep it."""
         self.store = store
+        self.bucket = bucket or store
         self.database = database
         self._most = remembered
         self._behind: OrderedDict[Named, None] = OrderedDict()
@@ -113,6 +124,21 @@ class Index:
             log.error("video %s is not indexed: %s", video_id, error, extra={"owner": owner})
         return True
 
+    def finished(self, owner: str, source: str, config_hash: str, ttl_days: int | None) -> str | None:
+        """The run that answers the same question already: the one that finished last, if it is complete and within ``ttl_days``.
+
+        None also while the database is away: a new run finds what was computed. Raises StoreFailure.
+        """
+        try:
+            found = self.database.run(lambda c: queries.finished(c, owner, source, config_hash, ttl_days))
+        except (DatabaseAway, IndexRefused) as error:
+            log.warning("no finished run is looked for: %s", error, extra={"owner": owner})
+            return None
+        if found is None or found["status"] != RunStatus.COMPLETE:
+            return None
+        run_id = str(found["run_id"])
+        return run_id if self.store.exists(layout.manifest(owner, run_id, found["manifest"])) else None
+
     def catch_up(self) -> int:
         """Record what was told of, and what was missed while the database was away. Returns how many runs; stops at once when
         it is away still."""
@@ -136,7 +162,7 @@ class Index:
         """
         self._missed = False  # before: what is missed from now on is missed anew
         try:
-            return rebuild(self.store, self.database)
+            return rebuild(self.bucket, self.database)
         except (DatabaseAway, StoreFailure) as error:
             self._missed = True
             log.warning("the index is not caught up with: %s", error)

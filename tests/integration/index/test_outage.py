@@ -23,6 +23,7 @@ from index.rebuild import rebuild
 from kadr.contracts.errors import StoreFailure
 from kadr.storage import layout
 from kadr.storage.files import FileStore
+from kadr.storage.remembering import Remembering
 from tests.integration.index.bucket import FULL, OWNER, RETRIED, again, copy, copy_rest, dump, steps
 
 
@@ -200,3 +201,15 @@ def test_what_met_another_transaction_is_done_again(away: Database, url: str) ->
     assert len(tries) == 2
     with pytest.raises(IndexRefused, match="violates check constraint"):
         away.run(lambda connection: connection.execute("UPDATE webhooks SET url = 'odd'"))
+
+
+def test_looking_through_the_bucket_reads_nothing_from_what_is_kept_at_hand(
+    database: Database, store: FileStore
+) -> None:
+    asked: list[str] = []
+    at_hand = Remembering(store, lambda name: True, told=asked.append)
+    index = Index(at_hand, database, bucket=store)
+    tally = index.look_through()
+    assert tally is not None
+    assert tally.written > 9
+    assert not asked
