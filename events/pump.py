@@ -164,7 +164,9 @@ class Pump:
             return
         beat = self.consumer.heartbeat([entry for entry, _ in flying.values()])
         stale: dict[str, list[Entry]] = {}
-        for entry in (*beat.refused, *beat.cancelled):
+        with self._lock:
+            stopped = [e for e in (*beat.refused, *beat.cancelled) if e.stream_id in self.flying]
+        for entry in stopped:
             _log.warning("%s is not ours any more", entry.message.task, extra=self._about(entry.message))
             stale.setdefault(flying[entry.stream_id][1].name, []).append(entry)
         for delivery in {d.name: d for _, d in flying.values()}.values():
@@ -204,8 +206,10 @@ class Pump:
 
     def _deliver(self, delivery: Delivery) -> None:
         """Only what was taken waits at the gate: an idle function holds no place there."""
-        while not self.gate.enter(self.consumer.function):
+        while not (entered := self.gate.enter(self.consumer.function)) and not self._stopping.is_set():
             pass
+        if self._stopping.is_set():
+            return self._not_posted(delivery, entered)
         try:
             began = time.monotonic()
             for entry, answer in self._post.deliver(delivery):
@@ -217,6 +221,16 @@ class Pump:
         finally:
             self.gate.leave(self.consumer.function)
             self._forget(delivery.entries)
+
+    def _not_posted(self, delivery: Delivery, entered: bool) -> None:
+        """The pump stops: what nobody has begun goes back into the line at once."""
+        if entered:
+            self.gate.leave(self.consumer.function)
+        with self._lock:  # or a beat between the two would take it for lost
+            with suppress(QueueUnavailable):  # the lease ends by itself
+                self.consumer.put_back(delivery.entries)
+            for entry in delivery.entries:
+                self.flying.pop(entry.stream_id, None)
 
     def _forget(self, entries: Sequence[Entry]) -> None:
         with self._lock:
