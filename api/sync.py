@@ -64,7 +64,7 @@ class Sync:
         if not self._places.acquire(blocking=False):
             raise SyncBusy
         try:
-            asked = self.api.submit(self.api.owner, body)
+            asked = self.api.begun(body).request
             state = self._ended(asked, time.monotonic() + patience_s)
         finally:
             self._places.release()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from flask import Flask
 
-from api.app import Api
+from api.app import Api, Begun
 from api.sync import Sync
 from api.webhooks import WebhookRoutes, WebhookService
 from cli.answers import Answers
@@ -17,7 +18,7 @@ from events.answers.targets import KINDS
 from events.health import add_health, add_metrics
 from events.ingest import Ingest, submission
 from events.queue.queue import Queue
-from kadr.contracts.run import Request
+from kadr.contracts.keys import sha256_json
 from kadr.telemetry import logs
 from kadr.telemetry.metrics import Metrics
 
@@ -28,9 +29,12 @@ def create(service: Service) -> Flask:
     app = Flask("kadr")
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
 
-    def submit(owner: str, body: dict[str, Any]) -> Request:
+    def submit(owner: str, body: dict[str, Any], key: str | None) -> Begun:
         asked = {**body, "profile_config": body.get("profile_config", body.get("profile"))}
-        return service.admission.admit(submission(owner, uuid.uuid4().hex, asked))
+        asked_id = uuid.uuid4().hex if key is None else sha256_json(["idempotency", key])
+        told = replace(submission(owner, asked_id, asked), exact=key is not None)
+        made = service.admission.admit(told)
+        return Begun(made.request, made.finished)
 
     secret = service.settings.api_key
     token = service.settings.notify_token

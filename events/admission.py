@@ -7,21 +7,26 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import ValidationError
 
 from events.messages import about
-from kadr.contracts.errors import InvalidProfile, ObjectMissing
+from kadr.contracts.errors import InvalidObject, InvalidProfile, KadrError, ObjectMissing
 from kadr.contracts.faults import first_fault
 from kadr.contracts.keys import jcs
 from kadr.contracts.profile import Profile
 from kadr.contracts.run import Request
 from kadr.pipeline import profiles
 from kadr.pipeline.admission import Question, read_request, request_for
+from kadr.pipeline.graph import same_work
 from kadr.storage import layout
 from kadr.storage.store import ObjectStore
 
 _log = logging.getLogger("kadr.admission")
+
+Finished = Callable[[str, str, str, int | None], str | None]
+"""(owner, source, config_hash, days) to the id of the run that has answered this question completely, within these days."""
 
 NAMESPACE = uuid.UUID("6b616472-0000-5000-8000-72756e000000")
 """Of run ids that are made from the id of the event that asked for the run."""
@@ -41,6 +46,22 @@ class Submission:
     callback_url: str | None = None
     refresh: bool = False
     meta: Mapping[str, Any] = field(default_factory=dict)
+    exact: bool = False
+    """The id is of the caller's own making: to ask something else under it is refused."""
+
+
+class KeyReused(KadrError):
+    """Under this Idempotency-Key something else was asked before: send a new key with a new question."""
+
+    status = 422
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """The run that answers. ``finished``: it was there, and has ended; nothing was begun, and nobody will be told of it."""
+
+    request: Request
+    finished: bool = False
 
 
 class Admission:
@@ -52,23 +73,42 @@ class Admission:
         question: Callable[[Profile], Question],
         default: Profile,
         announce: Callable[[str], None] = lambda _: None,
+        finished: Finished = lambda owner, source, config_hash, days: None,
     ) -> None:
         self.store = store
         self.question = question
         self.default = default
         self.announce = announce
+        self.finished = finished
 
-    def admit(self, submission: Submission) -> Request:
-        """The run that answers. Raises InvalidProfile, StoreFailure."""
+    def admit(self, submission: Submission) -> Admitted:
+        """The run that answers. Raises InvalidProfile, StoreFailure, KeyReused."""
         run_id = str(uuid.uuid5(NAMESPACE, f"{submission.owner}/{submission.event_id}"))
         try:
-            return read_request(self.store, submission.owner, run_id)
+            before = read_request(self.store, submission.owner, run_id)
         except ObjectMissing:
-            pass
+            before = None
+        if before is not None and not submission.exact:
+            return Admitted(before)
+        request = self._drafted(submission, run_id)
+        if before is not None:
+            if _asked(before) != _asked(request):
+                raise KeyReused
+            return Admitted(before)
+        if (found := self._finished(request)) is not None:
+            _log.info("a run of %s is there", found.source_name, extra=about(found.run_id, found.owner))
+            return Admitted(found, finished=True)
+        name = layout.request(request.owner, run_id)
+        self.store.put(name, jcs(request.model_dump(mode="json")))
+        _log.info("a run of %s is admitted", request.source_name, extra=about(run_id, request.owner))
+        self.announce(name)
+        return Admitted(request)
+
+    def _drafted(self, submission: Submission, run_id: str) -> Request:
         profile = self.default if submission.profile is None else profile_of(submission.profile)
         asked = self.question(profile)
         request = request_for(asked, submission.name, submission.source, None, submission.owner, run_id)
-        request = request.model_copy(
+        return request.model_copy(
             update={
                 "priority": submission.priority,
                 "callback_url": submission.callback_url,
@@ -76,11 +116,36 @@ class Admission:
                 "meta": dict(submission.meta),
             }
         )
-        name = layout.request(request.owner, run_id)
-        self.store.put(name, jcs(request.model_dump(mode="json")))
-        _log.info("a run of %s is admitted", request.source_name, extra=about(run_id, request.owner))
-        self.announce(name)
-        return request
+
+    def _finished(self, request: Request) -> Request | None:
+        """A finished run of the same question that is fresh. Who names a callback is told by it, and is given a run of its own."""
+        if (
+            request.refresh
+            or request.callback_url
+            or request.cache_ttl_days == 0
+            or not _stands(request.source)
+        ):
+            return None
+        at = (request.source, request.config_hash, request.cache_ttl_days)
+        if (run_id := self.finished(request.owner, *at)) is None:
+            return None
+        try:
+            found = read_request(self.store, request.owner, run_id)
+        except (ObjectMissing, InvalidObject):
+            return None
+        return found if same_work(found.graph, request.graph) else None
+
+
+def _stands(source: str) -> bool:
+    """Whether an address means the same bytes each time, or is a URL, of which the profile says how long it does."""
+    url = urlsplit(source)
+    return url.scheme in ("https", "http") or (url.scheme == "s3" and "versionId" in parse_qs(url.query))
+
+
+def _asked(request: Request) -> dict[str, Any]:
+    """What somebody asked for, without what was made of it."""
+    named = {"source", "source_name", "config_hash", "priority", "callback_url", "refresh", "meta"}
+    return {**request.model_dump(mode="json", include=named), "required": request.graph.required}
 
 
 def profile_of(named: str | Mapping[str, Any]) -> Profile:

@@ -60,7 +60,7 @@ class Inbox:
             name=one.name.rpartition("/")[2],
             event_id=sha256_json(["inbox", one.bucket, one.name, one.version or one.etag]),
         )
-        return self.admission.admit(submission)
+        return self.admission.admit(submission).request
 
     def sweep(self) -> None:
         """Ask about what lies there and was not told of, or was told while nobody listened. Raises StoreFailure."""

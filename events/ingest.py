@@ -175,7 +175,9 @@ class Ingest:
             return self._no_profile(event, error)
         except StoreFailure as error:
             return problem(503, error.code, str(error), True, 1)
-        return Response(json.dumps({"run_id": made.run_id}), 202, content_type="application/json")
+        said, status = ({"how": "finished"}, 200) if made.finished else ({}, 202)
+        body = json.dumps({"run_id": made.request.run_id, **said})
+        return Response(body, status, content_type="application/json")
 
     def _no_profile(self, event: binding.Event | None, error: InvalidProfile) -> Response:
         try:

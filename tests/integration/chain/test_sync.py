@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api.app import Api
+from api.app import Api, Begun
 from api.sync import AT_ONCE, Sync
 from kadr.storage.bucket import Bucket
 from tests.integration.chain.conftest import OWNER, Chain
@@ -18,7 +18,7 @@ KEY = {"Authorization": "Bearer secret"}
 
 def made(chain: Chain, on: bool, longest_s: float = 60.0) -> tuple[FlaskClient, Sync]:
     store, bucket = chain.house.store, cast(Bucket, None)  # nothing is uploaded here
-    api = Api(store, bucket, lambda owner, body: chain.ask(), chain.tell, "secret", OWNER)
+    api = Api(store, bucket, lambda owner, body, key: Begun(chain.ask()), chain.tell, "secret", OWNER)
     app, sync = Flask("sync"), Sync(api, on, longest_s)
     app.register_blueprint(api.blueprint())
     app.register_blueprint(sync.blueprint())

@@ -9,6 +9,7 @@ from pathlib import Path
 from index import queries
 from index.database import Database
 from index.derive import source_hash
+from index.keeping import Index
 from index.rebuild import rebuild
 from kadr.contracts.keys import jcs
 from kadr.pipeline.admission import DAY_MS, read_request
@@ -93,6 +94,29 @@ def test_the_newest_finished_run_answers_the_same_question(store: FileStore, dat
     assert (found["run_id"], found["status"]) == (FULL, "complete")
 
 
+def test_the_index_names_the_complete_run_that_is_there(store: FileStore, database: Database) -> None:
+    """By the database's clock, and none while the database is away."""
+    request = read_request(store, OWNER, FULL)
+    rebuild(store, database)
+    index = Index(store, database)
+    question = (OWNER, request.source, request.config_hash)
+    assert index.finished(*question, None) == FULL
+    assert index.finished(*question, 0) is None
+    with database.connection() as connection:
+        days = "UPDATE runs SET finished_at = now() - interval '71 hours' WHERE run_id = %s"
+        connection.execute(days, (FULL,))
+        assert (index.finished(*question, 2), index.finished(*question, 3)) == (None, FULL)
+        connection.execute("UPDATE runs SET status = 'partial' WHERE run_id = %s", (FULL,))
+        assert index.finished(*question, 3) is None
+        connection.execute("UPDATE runs SET status = 'complete' WHERE run_id = %s", (FULL,))
+    (manifest,) = store.list(layout.run_prefix(OWNER, FULL) + "manifests/")
+    store.delete(manifest)
+    assert index.finished(*question, 3) is None
+    away = Database("postgresql://nobody@127.0.0.1:1/none", patience_s=0.2)
+    with away:
+        assert Index(store, away).finished(*question, 3) is None
+
+
 def test_a_video_and_where_a_result_is_used(store: FileStore, database: Database) -> None:
     rebuild(store, database)
     request = read_request(store, OWNER, FULL)
@@ -113,6 +137,8 @@ PLANS = {
     "runs_by_time": "SELECT * FROM runs WHERE owner = 'local' ORDER BY created_at DESC, run_id DESC LIMIT 5",
     "runs_by_status": "SELECT * FROM runs WHERE owner = 'local' AND status = 's' ORDER BY created_at DESC, run_id DESC LIMIT 5",
     "runs_by_video": "SELECT * FROM runs WHERE owner = 'local' AND video_id = 'v' ORDER BY created_at DESC, run_id DESC LIMIT 5",
+    "runs_by_question": "SELECT * FROM runs WHERE owner = 'local' AND source_hash = 's' AND config_hash = 'c' AND closed"
+    " ORDER BY finished_at DESC LIMIT 1",
     "artifacts_by_digest": "SELECT * FROM artifacts WHERE owner = 'local' AND digest = 'd'",
     "webhooks_once": "SELECT * FROM webhooks WHERE owner = 'local' AND enabled",
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from api.app import Api
+from api.app import Api, Begun
 from cli.compose import Machine
 from events.inbox import address
 from events.leftovers import DAY_MS, Leftovers
@@ -73,7 +73,7 @@ def test_an_upload_that_no_open_run_names_goes_after_a_day(house: House) -> None
 
 def test_parts_of_an_upload_that_was_broken_off_are_forgotten(house: House) -> None:
     app = Flask("test")
-    api = Api(house.store, house.bucket, lambda owner, body: house.run(""), print, "word", OWNER)
+    api = Api(house.store, house.bucket, lambda owner, body, key: Begun(house.run("")), print, "word", OWNER)
     app.register_blueprint(api.blueprint())
     client, key = app.test_client(), {"Authorization": "Bearer word"}
     begun = client.post("/v1/uploads", json={"name": "v.mp4", "size": 65 << 20}, headers=key).get_json()

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api.app import MAX_BYTES, Api, BadRequest
+from api.app import MAX_BYTES, Api, BadRequest, Begun
 from api.webhooks import TESTS, WebhookRoutes, WebhookService
 from cli.compose import Machine
 from events.admission import Admission
@@ -20,7 +20,6 @@ from events.inbox import Inbox
 from events.ingest import Ingest, submission
 from index.webhooks import Webhook, Webhooks
 from kadr.contracts.profile import Profile
-from kadr.contracts.run import Request
 from kadr.storage import layout
 from kadr.storage.bucket import Bucket
 from kadr.storage.files import FileStore
@@ -38,8 +37,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     bucket = cast(Bucket, None)  # nothing gets as far as that
     told = iter(range(1000))
 
-    def submit(owner: str, body: dict[str, Any]) -> Request:
-        return admission.admit(submission(owner, str(next(told)), body))
+    def submit(owner: str, body: dict[str, Any], key: str | None) -> Begun:
+        return Begun(admission.admit(submission(owner, str(next(told)), body)).request)
 
     ingest = Ingest(store, Inbox(store, bucket, "kadr", admission), admission, lambda names: None, "secret")
     app = Flask("strangers")
