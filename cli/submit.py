@@ -8,7 +8,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -40,6 +41,10 @@ class ServerSaid(KadrError):
     """The service refused."""
 
 
+class NotReached(ServerSaid):
+    """The service gave no answer: what was asked may have been done."""
+
+
 class Client:
     """The API at ``server``."""
 
@@ -47,19 +52,39 @@ class Client:
         self.server = server.rstrip("/")
         self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
 
-    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Raises ServerSaid with the service's own words."""
+    def ask_once(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """POST that is done once, however often it is sent: by its key the service knows it again. Raises ServerSaid."""
+        key = {"Idempotency-Key": f'"{uuid.uuid4()}"'}
+        for attempt in range(1, TRIES + 1):
+            try:
+                return self.ask("POST", path, body, key)
+            except NotReached:
+                if attempt == TRIES:
+                    raise
+            time.sleep(attempt)
+        raise AssertionError
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Raises ServerSaid with the service's own words, NotReached."""
         data = None if body is None else json.dumps(body).encode()
-        asked = urllib.request.Request(f"{self.server}/v1{path}", data, self._headers, method=method)
+        sent = {**self._headers, **(headers or {})}
+        asked = urllib.request.Request(f"{self.server}/v1{path}", data, sent, method=method)
         try:
             with urllib.request.urlopen(asked, timeout=60) as answer:
                 found: dict[str, Any] = json.load(answer)
                 return found
         except urllib.error.HTTPError as error:
-            raise ServerSaid(f"{self.server} says: {_detail(error)}") from error
+            kind = NotReached if error.code in PASSING else ServerSaid
+            raise kind(f"{self.server} says: {_detail(error)}") from error
         except (OSError, ValueError) as error:
             why = getattr(error, "reason", error)
-            raise ServerSaid(
+            raise NotReached(
                 f"{self.server} cannot be reached: {why}; is the service up (`kadr up`)?"
             ) from error
 
@@ -93,11 +118,10 @@ def command(
     client = _client(server)
     source = _upload(client, file)
     asked = {"video_source": source, "profile": _profile(profile), "priority": priority, "name": file.name}
-    run = client.ask("POST", "/runs", asked)
+    run = client.ask_once("/runs", asked)
     if not wait:
-        click.echo(
-            json.dumps(run) if as_json else f"run {run['run_id']} is queued: {client.server}{run['url']}"
-        )
+        said = f"run {run['run_id']} is {run['status']}: {client.server}{run['url']}"
+        click.echo(json.dumps(run) if as_json else said)
         return
     ended = _wait(client, run["run_id"], as_json)
     click.echo(json.dumps(ended) if as_json else _said(client, ended))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from cli import up
-from cli.submit import ServerSaid, _put
+from cli.submit import Client, ServerSaid, _put
 
 BODY = bytes(range(256)) * 20
 
@@ -26,6 +26,7 @@ class Store(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.statuses = list[int]()
         self.got = list[bytes]()
+        self.keys = list[str]()
 
     @property
     def url(self) -> str:
@@ -41,6 +42,18 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("ETag", '"the-tag"')
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+    def do_POST(self) -> None:
+        """A service whose answer is lost where a status is 0."""
+        self.server.got.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.keys.append(self.headers["Idempotency-Key"])
+        if not (status := self.server.statuses.pop(0) if self.server.statuses else 202):
+            return
+        body = json.dumps({"run_id": "r", "detail": "no"}).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None: ...
 
@@ -80,6 +93,17 @@ def test_a_store_that_stays_busy_is_told(store: Store) -> None:
     with pytest.raises(ServerSaid, match="HTTP 503"):
         _put(store.url, io.BytesIO(BODY), 0, 100, lambda _: None)
     assert len(store.got) == 4
+
+
+def test_a_run_whose_answer_was_lost_is_asked_for_again_by_the_same_key(store: Store) -> None:
+    client = Client(store.url, "word")
+    store.statuses += [0, 503]
+    assert client.ask_once("/runs", {"a": 1})["run_id"] == "r"
+    assert (len(store.got), len(set(store.got)), len(set(store.keys))) == (3, 1, 1)
+    store.statuses += [422]
+    with pytest.raises(ServerSaid, match="says: no"):
+        client.ask_once("/runs", {"a": 1})
+    assert len(set(store.keys)) == 2
 
 
 def test_keys_outlive_a_start_that_could_not_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
