@@ -44,6 +44,15 @@ class Webhook:
         return [self.secret, *([self.previous_secret] if self.previous_secret else [])]
 
 
+@dataclass(frozen=True)
+class Wish:
+    """What an enabled webhook wants to be told of; nothing of it is secret."""
+
+    id: str
+    owner: str
+    events: tuple[str, ...]
+
+
 def _webhook(row: dict[str, Any]) -> Webhook:
     previous = row["previous_until"] if row["previous_secret"] else None
     return Webhook(
@@ -81,9 +90,19 @@ class Webhooks:
     def _one(self, query: LiteralString, **params: Any) -> Webhook | None:
         return next(iter(self._all(query, **params)), None)
 
-    def enabled(self) -> list[Webhook]:
+    def version(self) -> str:
+        """Another one whenever :meth:`wishes` are others: one row, however many there are."""
+        query: LiteralString = """
+            SELECT count(*), coalesce(sum(hashtextextended(owner || id::text || array_to_string(events, ' '), 0)), 0)
+            FROM webhooks WHERE enabled
+        """
+        return str(self.database.run(lambda connection: connection.execute(query).fetchone()))
+
+    def wishes(self) -> list[Wish]:
         """Of all owners."""
-        return self._all("SELECT " + _COLUMNS + " FROM webhooks WHERE enabled ORDER BY created_at, id")
+        query: LiteralString = "SELECT id, owner, events FROM webhooks WHERE enabled ORDER BY created_at, id"
+        found = self.database.run(lambda connection: connection.execute(query).fetchall())
+        return [Wish(str(one), owner, tuple(events)) for one, owner, events in found]
 
     def list(self, owner: str) -> list[Webhook]:
         query: LiteralString = "WHERE owner = %(owner)s ORDER BY created_at, id"

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,6 +31,8 @@ _log = logging.getLogger("kadr.answers")
 
 ANSWERS = "answers"
 """The queue's function that tells targets; no component is called so."""
+THOROUGH_S = 600.0
+"""A queue that lost a part of itself knows of a message and has it in no line: that is looked for so rarely."""
 
 
 class Line(Protocol):
@@ -36,6 +40,7 @@ class Line(Protocol):
 
     def ready_all(self, messages: list[Message]) -> list[bool]: ...
     def rearm_all(self, messages: list[Message]) -> list[bool]: ...
+    def unknown(self, messages: list[Message]) -> list[Message]: ...
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,7 @@ class Outbox:
     line: Line
     owed: int = field(default=0, init=False)
     """At the last look."""
+    _thorough_at: float = field(default=-math.inf, init=False)
 
     def owe(
         self, owner: str, run_id: str, event: Event, event_json: bytes, targets: Iterable[Target]
@@ -150,10 +156,17 @@ class Outbox:
         self.store.delete(self._name(name))
 
     def sweep(self) -> int:
-        """Put all that is owed in line, unless it stands there; how much it is. Raises QueueUnavailable, StoreFailure."""
+        """Put all that is owed in line, unless it stands there; how much it is. Raises QueueUnavailable, StoreFailure.
+
+        Most of the time the queue is asked only what it knows nothing of; where each stands in it, now and then.
+        """
         found, total = self._all(), 0
+        if thorough := time.monotonic() >= self._thorough_at:
+            self._thorough_at = time.monotonic() + THOROUGH_S
         while some := list(islice(found, AT_ONCE)):
-            self.line.rearm_all([message_of(name) for name in some])
+            messages = [message_of(name) for name in some]
+            if lost := messages if thorough else self.line.unknown(messages):
+                self.line.rearm_all(lost)
             total += len(some)
         self.owed = total
         return total

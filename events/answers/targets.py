@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 from events.answers.signing import InvalidSecret, Key, key_of
 from events.binding import COMPONENT_COMPLETED, RUN_COMPLETED
 from index.database import DatabaseAway
-from index.webhooks import Webhook
+from index.webhooks import Webhook, Wish
 from kadr.contracts.errors import KadrError
 from kadr.contracts.keys import SHORT, sha256_json
 
@@ -32,7 +33,9 @@ def no_keys() -> tuple[Key, ...]:
 class Book(Protocol):
     """The webhooks, as deliveries need them: :class:`index.webhooks.Webhooks`."""
 
-    def enabled(self) -> list[Webhook]: ...
+    def version(self) -> str: ...
+    def wishes(self) -> list[Wish]: ...
+    def list(self, owner: str) -> builtins.list[Webhook]: ...
     def get(self, owner: str, webhook_id: str) -> Webhook | None: ...
     def disable(self, owner: str, webhook_id: str, why: str) -> None: ...
 
@@ -84,23 +87,28 @@ class Targets:
         self.sink = Target(SINK, sink_url) if sink_url else None
         self.sink_keys = sink_keys
         self.callback_keys = callback_keys
-        self._by_owner: Mapping[str, list[Webhook]] | None = None if book else {}
+        self._by_owner: Mapping[str, list[Wish]] | None = None if book else {}
+        self._version = ""
         self._away = False
 
     def refresh(self) -> None:
-        """Look which webhooks there are; while the database is away, what was known stays."""
+        """Look which webhooks there are, if that changed; while the database is away, what was known stays."""
         if self.book is None:
             return
-        found: dict[str, list[Webhook]] = defaultdict(list)
+        found: dict[str, list[Wish]] = defaultdict(list)
         try:
-            for webhook in self.book.enabled():
-                found[webhook.owner].append(webhook)
+            # Before the rows: what changes between the two is seen the next time.
+            if (version := self.book.version()) == self._version:
+                self._away = False
+                return
+            for wish in self.book.wishes():
+                found[wish.owner].append(wish)
         except KadrError as error:
             if not self._away:
                 _log.warning("webhooks cannot be looked up: %s", error)
             self._away = True
             return
-        self._by_owner, self._away = dict(found), False
+        self._by_owner, self._version, self._away = dict(found), version, False
 
     def wanting(self, kind: str, owner: str, callback_url: str | None = None) -> list[Target]:
         """Whom events of this kind are owed to. Asks nobody: what is known counts."""
@@ -112,8 +120,8 @@ class Targets:
 
     def expanded(self, owner: str, kind: str, at_ms: int) -> list[Target]:
         """What UNKNOWN stood for: webhooks that were there when the event came to be. Raises DatabaseAway."""
-        there = self.book.enabled() if self.book else []
-        mine = [w for w in there if w.owner == owner and kind in w.events and w.created_ms <= at_ms]
+        there = self.book.list(owner) if self.book else []
+        mine = [w for w in there if w.enabled and kind in w.events and w.created_ms <= at_ms]
         return [Target(WEBHOOK, w.id) for w in mine]
 
     def reached(self, target: Target, owner: str) -> Reached:

@@ -64,6 +64,10 @@ class Names:
     def bell(self, function: str) -> str:
         return self.function(function) + FUNCTION_KEYS["BELL"]
 
+    def ages(self, function: str) -> str:
+        """Of all messages that are in the queue."""
+        return self.function(function) + FUNCTION_KEYS["AGES"]
+
     def news(self, run_id: str) -> str:
         return self.run(run_id) + RUN_KEYS["NEWS"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from events.queue.chunks import chunks
+from events.queue.errors import translated
 from events.queue.messages import Message, epoch_name
 from events.queue.server import Argument, Server
 
@@ -34,6 +35,18 @@ class Queue:
 
     def rearm_all(self, messages: Sequence[Message]) -> list[bool]:
         return self._put(messages, override=True)
+
+    def unknown(self, messages: Sequence[Message]) -> list[Message]:
+        """Those that the queue has nothing of: cheaper than :meth:`rearm_all`, which finds too what stands in no line any more."""
+        found: list[Message] = []
+        for function in dict.fromkeys(m.function for m in messages):
+            for some in chunks([m for m in messages if m.function == function]):
+                with translated(f"queue, what is known of {function}"):
+                    ages = self._server.client.zmscore(
+                        self._server.names.ages(function), [m.id for m in some]
+                    )
+                found += [m for m, age in zip(some, ages, strict=True) if age is None]
+        return found
 
     def _put(self, messages: Sequence[Message], override: bool) -> list[bool]:
         new = [False] * len(messages)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from events.queue.depth import depth
 from events.queue.names import GROUP
 from events.replaying import Replay, Replayed
 from index.database import DatabaseAway
-from index.webhooks import Webhook
+from index.webhooks import Webhook, Wish
 from kadr.contracts.keys import jcs
 from kadr.contracts.run import Done, Request, RunStatus
 from kadr.pipeline.admission import load_objects, reopen
@@ -313,13 +314,19 @@ class _Table:
         late = Webhook("w2", OWNER, url, ("dev.kadr.run.completed.v1",), SECRET, 1 << 50)
         self.rows = [row, late]
 
-    def enabled(self) -> list[Webhook]:
+    def version(self) -> str:
+        return str(self.wishes())
+
+    def wishes(self) -> list[Wish]:
+        return [Wish(w.id, w.owner, w.events) for w in self.list(OWNER)]
+
+    def list(self, owner: str) -> builtins.list[Webhook]:
         if self.away:
             raise DatabaseAway
-        return self.rows
+        return [w for w in self.rows if w.owner == owner]
 
     def get(self, owner: str, webhook_id: str) -> Webhook | None:
-        return next((w for w in self.enabled() if (w.owner, w.id) == (owner, webhook_id)), None)
+        return next((w for w in self.list(owner) if w.id == webhook_id), None)
 
     def disable(self, owner: str, webhook_id: str, why: str) -> None:
         self.rows = [w for w in self.rows if w.id != webhook_id]

@@ -48,6 +48,9 @@ class _NoLine:
 
     rearm_all = ready_all
 
+    def unknown(self, messages: list[Any]) -> list[Any]:
+        return messages
+
 
 def entrance(store: FileStore) -> FlaskClient:
     machine = Machine()

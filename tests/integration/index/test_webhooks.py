@@ -163,4 +163,28 @@ def test_the_migration_goes_down_and_up_with_rows_on_both_sides(url: str, table:
         migrate(connection)
         assert table.list("anna") == []
         assert table.add("anna", URL, sorted(KINDS), new_secret(), MOST)
-        assert [w.url for w in table.enabled()] == [URL]
+        assert [w.owner for w in table.wishes()] == ["anna"]
+
+
+def test_what_is_wanted_is_read_again_only_when_it_changed_and_names_no_secret(
+    ask: Ask, table: Webhooks
+) -> None:
+    versions = [table.version()]
+
+    def changed() -> bool:
+        versions.append(table.version())
+        return versions[-1] != versions[-2]
+
+    made = said(ask("/v1/webhooks", method="POST", json={"url": URL}))
+    assert changed()
+    assert made["secret"] not in repr(table.wishes())
+    assert not changed()
+    table.rotate("anna", made["id"], new_secret())
+    assert not changed()
+    table.disable("anna", made["id"], "410")
+    assert changed()
+    table.enable("anna", made["id"])
+    assert changed()
+    table.remove("anna", made["id"])
+    assert changed()
+    assert table.wishes() == []

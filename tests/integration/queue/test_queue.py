@@ -57,6 +57,21 @@ def test_other_keys_and_epochs_of_a_task_are_other_tasks(server: Server, message
     assert queue.ready_all([message(run_id="r", key=k, epoch=e) for k in "ab" for e in (1, 2)]) == [True] * 4
 
 
+def test_what_is_anywhere_in_the_queue_is_known_to_it(server: Server, message: Make) -> None:
+    queue, consumer = Queue(server), Consumer(server, "ocr")
+    sent, never = message(key="a"), message(key="b")
+    assert queue.unknown([sent, never]) == [sent, never]
+    queue.ready(sent)
+    assert queue.unknown([sent, never]) == [never], "in line"
+    now_in_stream(server)
+    (entry,) = consumer.take()
+    assert queue.unknown([sent]) == [], "being worked on"
+    consumer.retry_later(entry, 60_000)
+    assert queue.unknown([sent]) == [], "delayed"
+    server.client.delete(*server.client.keys(f"{server.names.prefix}:*"))
+    assert queue.unknown([sent, never]) == [sent, never]
+
+
 def test_only_what_the_queue_lost_is_rearmed(server: Server, message: Make) -> None:
     queue, consumer, sent = Queue(server), Consumer(server, "ocr"), message()
     queue.ready(sent)
