@@ -14,7 +14,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from kadr.contracts.errors import InvalidObject, KadrError, ObjectMissing
+from kadr.contracts.errors import KadrError, ObjectMissing
 from kadr.contracts.keys import jcs
 from kadr.contracts.run import Cancelled, Request, RunStatus
 from kadr.pipeline.admission import load_objects, read_request, reopen
@@ -324,11 +324,11 @@ def said(status: int, what: dict[str, Any]) -> Response:
 
 
 def problem(error: KadrError) -> Response:
-    status = 422 if isinstance(error, InvalidObject) else error.status
     body = {
         "type": f"urn:kadr:error:{error.code}",
         "title": error.code,
-        "status": status,
+        "status": error.status,
         "detail": str(error),
+        "retryable": error.retryable,
     }
-    return Response(json.dumps(body), status, content_type="application/problem+json")
+    return Response(json.dumps(body), error.status, content_type="application/problem+json")

@@ -93,6 +93,7 @@ def _late(asked: Request, state: RunState, patience_s: float) -> Response:
         "title": "RunGoesOn",
         "status": 504,
         "detail": f"the run is {state.status.value} after {patience_s:g} s and goes on: GET {_url(asked)}",
+        "retryable": False,
         "run_id": asked.run_id,
         "url": _url(asked),
     }

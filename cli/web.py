@@ -17,6 +17,7 @@ from events.answers.signing import new_secret
 from events.answers.targets import KINDS
 from events.health import add_health, add_metrics
 from events.ingest import Ingest, submission
+from events.problems import add_problems
 from events.queue.queue import Queue
 from kadr.contracts.keys import sha256_json
 from kadr.telemetry import logs
@@ -64,6 +65,7 @@ def create(service: Service) -> Flask:
     sync = Sync(api, service.settings.process_sync)
     for blueprint in (ingest.blueprint(), api.blueprint(), hooks.blueprint(), sync.blueprint()):
         app.register_blueprint(blueprint)
+    add_problems(app)
     add_health(app, lambda: "the object store does not answer" if service.client.resting else "")
     add_metrics(app, Metrics())
     return app

@@ -18,6 +18,7 @@ from cli.compose import Machine
 from events.admission import Admission
 from events.inbox import Inbox
 from events.ingest import Ingest, submission
+from events.problems import add_problems
 from index.webhooks import Webhook, Webhooks
 from kadr.contracts.profile import Profile
 from kadr.storage import layout
@@ -44,7 +45,49 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     app = Flask("strangers")
     app.register_blueprint(ingest.blueprint())
     app.register_blueprint(Api(store, bucket, submit, lambda name: None, "secret", "main").blueprint())
+    app.config["MAX_CONTENT_LENGTH"] = 1 << 20
+    add_problems(app)
     return app.test_client()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "title"),
+    [
+        ("GET", "/v1/nothing", b"", 404, "NotFound"),
+        ("DELETE", "/v1/runs", b"", 405, "MethodNotAllowed"),
+        ("POST", "/v1/runs", b" " * (2 << 20), 413, "RequestEntityTooLarge"),
+        ("POST", "/v1/runs", b"{", 422, "BadRequest"),
+    ],
+)
+def test_whoever_refuses_it_does_so_in_one_form(
+    client: FlaskClient, method: str, path: str, body: bytes, status: int, title: str
+) -> None:
+    answer = client.open(path, method=method, data=body, headers=TOKEN)
+    assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
+    said = json.loads(answer.data)
+    assert (said["status"], said["title"], said["retryable"]) == (status, title, False)
+    assert said["detail"]
+    assert ("Allow" in answer.headers) == (status == 405)
+
+
+def test_a_damaged_object_of_ours_is_our_failure(tmp_path: Path) -> None:
+    store, run_id = FileStore(tmp_path / "store"), "0" * 36
+    store.put(layout.request("main", run_id), b"{")
+    app = Flask("damaged")
+    nothing = cast(Any, None)
+    app.register_blueprint(Api(store, nothing, nothing, nothing, "secret", "main").blueprint())
+    add_problems(app)
+    answer = app.test_client().get(f"/v1/runs/{run_id}", headers=TOKEN)
+    said = json.loads(answer.data)
+    assert (answer.status_code, said["title"], said["retryable"]) == (500, "InvalidObject", False)
+
+
+@pytest.mark.parametrize("key", ["", "a b", "a" * 256, "ä"])
+def test_a_key_that_is_none_is_refused(client: FlaskClient, key: str) -> None:
+    headers = {**TOKEN, "Idempotency-Key": key}
+    answer = client.post("/v1/runs", data=json.dumps({"video_source": S3}), headers=headers)
+    assert answer.status_code == 422
+    assert "Idempotency-Key" in json.loads(answer.data)["detail"]
 
 
 @pytest.mark.parametrize(
