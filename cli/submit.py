@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -33,6 +33,8 @@ POLL_S = 0.5
 PIECE = 1 << 20
 ENDED = ("complete", "partial", "failed", "cancelled")
 TRIES = 4
+AWAY_S = 60.0
+"""How long a service that gives no answer is waited for: it may be starting again, and the run goes on by itself."""
 PASSING = (429, 500, 502, 503, 504)
 """What a store answers that is busy or starts again."""
 
@@ -206,15 +208,44 @@ def _pieces(source: Any, length: int, moved: Any) -> Iterator[bytes]:
 
 def _wait(client: Client, run_id: str, quiet: bool) -> dict[str, Any]:
     with _bar(tasks=True) as bar:
-        task = bar.add_task("waiting", total=None)
+        task, away = bar.add_task("waiting", total=None), Away(bar.console)
         while True:
-            run = client.ask("GET", f"/runs/{run_id}")
+            if (run := away.asked(lambda: client.ask("GET", f"/runs/{run_id}"))) is None:
+                time.sleep(POLL_S)
+                continue
             known = run["tasks"]
             stage = next((n for n, s in run["stages"].items() if s.get("running")), run["status"])
             bar.update(task, description=stage, completed=known["done"], total=known["known"])
             if run["status"] in ENDED and run["manifest"]:
                 return run
             time.sleep(POLL_S)
+
+
+class Away:
+    """What a service that is waited for does not answer is asked again, until it was away for too long."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._since: float | None = None
+
+    def asked(self, ask: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+        """None if there was no answer this time. Raises ServerSaid, and NotReached once that is so for :data:`AWAY_S`."""
+        try:
+            found = ask()
+        except NotReached as error:
+            now = time.monotonic()
+            if self._since is None:
+                self._since = now
+                self._console.print(
+                    f"{error}: going on to ask for {AWAY_S:.0f} s", style="yellow", markup=False
+                )
+            if now - self._since >= AWAY_S:
+                raise NotReached(f"{error} The run goes on without this command.") from error
+            return None
+        if self._since is not None:
+            self._since = None
+            self._console.print("the service answers again", markup=False)
+        return found
 
 
 def _bar(tasks: bool = False) -> Progress:

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 DRAIN_S = 45.0
 WATCH_S = 1.0
+EVERYWHERE = ("0.0.0.0", "::")
 WEB_TIMEOUT_S, WEB_GRACEFUL_S = 30, 10
 
 
@@ -34,6 +36,7 @@ WEB_TIMEOUT_S, WEB_GRACEFUL_S = 30, 10
 @click.option("--host", default=LOOPBACK, show_default=True, help="Address on which the API listens.")
 def command(port: int, host: str) -> None:
     """Start the service: API, inbox and functions, scaled from zero by what waits. Ctrl-C stops it; what it holds stays."""
+    places = binds(host, port)
     settings = Settings.read()
     folder = settings.home / "service"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -43,13 +46,13 @@ def command(port: int, host: str) -> None:
     with ExitStack() as stack:
         servers = dict[str, Runs]()
         environment = _servers(stack, settings, folder, port, servers)
-        reached = LOOPBACK if host in ("0.0.0.0", "::") else host
+        reached = LOOPBACK if host in EVERYWHERE else f"[{host}]" if ":" in host else host
         os.environ.update(environment)
         if settings.public_url is None:
             os.environ["KADR_PUBLIC_URL"] = f"http://{reached}:{port}"
         _prepare()
         egress = _egress(stack, settings, folder)
-        web = _web(folder, host, port)
+        web = _web(folder, places, port)
         control, control_port = _control(folder, settings)
         stack.callback(control.stop, DRAIN_S)
         stack.enter_context(web)
@@ -57,7 +60,7 @@ def command(port: int, host: str) -> None:
         control_url = f"http://{LOOPBACK}:{control_port}"
         running.write(settings.home, f"http://{reached}:{port}", control_url)
         stack.callback(running.remove, settings.home)
-        _tell(host, port, environment, settings, folder, control_url)
+        _tell(f"http://{reached}:{port}", environment, settings, folder, control_url)
         others = {process.name: process for process in (web, control, *egress)}
         _watch(ended, {**servers, **others})
         click.echo("stopping: what is being computed may end, the rest waits for the next start", err=True)
@@ -154,8 +157,24 @@ def _prepare() -> None:
             migrate(connection)
 
 
-def _web(folder: Path, host: str, port: int) -> Process:
-    command = gunicorn("cli.web:app", f"{host}:{port}", 16, WEB_TIMEOUT_S, WEB_GRACEFUL_S)
+def binds(host: str, port: int) -> list[str]:
+    """Where the API listens: also on loopback, where the object store tells it of uploads. Raises BadParameter."""
+    try:
+        at = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(*at[:3]) as tried:
+            tried.bind((at[4][0], 0))
+    except OSError as error:
+        raise click.BadParameter(
+            f"{host!r} is no address of this machine ({error.strerror}): name one of its own, or 0.0.0.0 for all",
+            param_hint="--host",
+        ) from error
+    address = str(at[4][0])
+    place = f"[{address}]:{port}" if at[0] == socket.AF_INET6 else f"{address}:{port}"
+    return [place] if address in (*EVERYWHERE, LOOPBACK) else [place, f"{LOOPBACK}:{port}"]
+
+
+def _web(folder: Path, places: list[str], port: int) -> Process:
+    command = gunicorn("cli.web:app", places, 16, WEB_TIMEOUT_S, WEB_GRACEFUL_S)
     return Process("API", command, folder / "logs/web.log", lambda: answers(port))
 
 
@@ -180,10 +199,7 @@ def _control(folder: Path, settings: Settings) -> tuple[Process, int]:
     return Process("control", command, log, lambda: answers(port), environment), port
 
 
-def _tell(
-    host: str, port: int, environment: dict[str, str], settings: Settings, folder: Path, control: str
-) -> None:
-    url = f"http://{host}:{port}"
+def _tell(url: str, environment: dict[str, str], settings: Settings, folder: Path, control: str) -> None:
     said = [
         f"Kadr is up at {url} (Ctrl-C stops it; everything stays in {folder})",
         f"  API key      {environment['KADR_API_KEY']}; callbacks are signed by {environment['KADR_CALLBACK_SECRET']}",

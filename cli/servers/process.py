@@ -164,8 +164,10 @@ def beside_python(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def gunicorn(app: str, bind: str, threads: int, timeout_s: int, graceful_s: int) -> list[str]:
-    """The command that serves the WSGI application ``app`` at ``bind`` with one worker of ``threads`` threads, logging JSON.
+def gunicorn(app: str, bind: str | Sequence[str], threads: int, timeout_s: int, graceful_s: int) -> list[str]:
+    """The command that serves the WSGI application ``app`` at ``bind``, one or several addresses, with one worker of ``threads`` threads.
+
+    It logs JSON.
 
     ``timeout_s``: how long the worker may be silent (0: for ever); ``graceful_s``: how long requests may end after SIGTERM.
     """
@@ -173,11 +175,12 @@ def gunicorn(app: str, bind: str, threads: int, timeout_s: int, graceful_s: int)
         "worker-class": "gthread",
         "workers": 1,
         "threads": threads,
-        "bind": bind,
         "timeout": timeout_s,
         "graceful-timeout": graceful_s,
         "log-level": "warning",
         "logger-class": "cli.servers.gunicorn_logs.JsonLogger",
     }
+    binds = [bind] if isinstance(bind, str) else bind
     said = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    said += [part for one in binds for part in ("--bind", one)]
     return [sys.executable, "-m", "gunicorn", *said, "--no-control-socket", app]

@@ -7,14 +7,17 @@ import json
 import stat
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import click
 import pytest
 
-from cli import up
-from cli.submit import Client, ServerSaid, _put
+from cli import submit, up
+from cli.servers.process import LOOPBACK, Process, answers, free_port, gunicorn
+from cli.submit import Client, NotReached, ServerSaid, _put, _wait
 
 BODY = bytes(range(256)) * 20
 
@@ -42,6 +45,17 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("ETag", '"the-tag"')
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+    def do_GET(self) -> None:
+        """A run that has ended."""
+        run = {"status": "complete", "manifest": "m", "tasks": {"done": 1, "known": 1}, "stages": {}}
+        body = json.dumps(run).encode()
+        if not (status := self.server.statuses.pop(0) if self.server.statuses else 200):
+            return
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def do_POST(self) -> None:
         """A service whose answer is lost where a status is 0."""
@@ -121,3 +135,51 @@ def test_keys_outlive_a_start_that_could_not_write(tmp_path: Path, monkeypatch: 
     assert up._kept(path)("api_key") == key
     assert up._kept(path)("notify_token") == up._kept(path)("notify_token")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_who_waits_for_a_run_outlasts_a_service_that_starts_again(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.statuses += [200, 0, 502, 503]
+    client = Client(f"http://127.0.0.1:{store.server_port}", "key")
+    assert client.ask("GET", "/runs/r")["status"] == "complete"
+    assert _wait(client, "r", True)["status"] == "complete"
+    said = capsys.readouterr().err
+    assert said.count("going on to ask") == 1
+    assert "answers again" in said
+
+
+def test_who_waits_gives_up_a_service_that_stays_away(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submit, "AWAY_S", 0.3)
+    with pytest.raises(NotReached, match="goes on without"):
+        _wait(Client(f"http://127.0.0.1:{free_port()}", "key"), "r", True)
+    store.statuses += [404]
+    with pytest.raises(ServerSaid, match="404"):
+        _wait(Client(f"http://127.0.0.1:{store.server_port}", "key"), "r", True)
+
+
+@pytest.mark.parametrize(
+    ("host", "places"),
+    [
+        ("127.0.0.1", ["127.0.0.1:81"]),
+        ("localhost", ["127.0.0.1:81"]),
+        ("0.0.0.0", ["0.0.0.0:81"]),
+        ("127.0.0.2", ["127.0.0.2:81", "127.0.0.1:81"]),
+    ],
+)
+def test_the_api_listens_on_loopback_whatever_its_address(host: str, places: list[str]) -> None:
+    assert up.binds(host, 81) == places
+
+
+def test_an_address_of_another_machine_is_refused_by_its_name() -> None:
+    with pytest.raises(click.BadParameter, match=r"192\.0\.2\.1.*no address of this machine"):
+        up.binds("192.0.2.1", 81)
+
+
+def test_a_server_answers_at_each_of_its_addresses(tmp_path: Path) -> None:
+    port = free_port()
+    command = gunicorn("wsgiref.simple_server:demo_app", up.binds("127.0.0.2", port), 1, 0, 1)
+    with Process("demo", command, tmp_path / "log", lambda: answers(port)):
+        for host in (LOOPBACK, "127.0.0.2"):
+            with urllib.request.urlopen(f"http://{host}:{port}/", timeout=5) as answer:
+                assert answer.status == 200
