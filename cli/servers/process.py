@@ -165,7 +165,7 @@ def beside_python(name: str) -> Path | None:
 
 
 def gunicorn(app: str, bind: str | Sequence[str], threads: int, timeout_s: int, graceful_s: int) -> list[str]:
-    """The command that serves the WSGI application ``app`` at ``bind``, one or several addresses, with one worker of ``threads`` threads.
+    """The command that serves the WSGI application ``app`` at ``bind``, one address or several, by one worker of ``threads`` threads.
 
     It logs JSON.
 
