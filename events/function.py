@@ -106,12 +106,10 @@ class Function:
         return Response(json.dumps(said_failed), 200, content_type="application/json")
 
     def _render(self, spec: RenderSpec) -> Response:
-        reads = (
-            layout.state_prefix(spec.owner, spec.run_id),
-            layout.run_prefix(spec.owner, spec.run_id),
-            layout.all_results_prefix(spec.owner),
-        )
-        with self.relay.permit(reads, (layout.run_prefix(spec.owner, spec.run_id),), frozenset()):
+        run = spec.owner, spec.run_id, spec.manifest
+        # Beside the report lie the run's manifests, and what was told of it to whom.
+        reads = (layout.manifest(*run), layout.all_results_prefix(spec.owner))
+        with self.relay.permit(reads, (layout.report_prefix(*run),), frozenset()):
             done = self.worker.run(spec, RENDER_TIMEOUT_S)
         if done.rendered is None:
             return problem(503 if done.retryable else 422, done.code, done.message, done.retryable)

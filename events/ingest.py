@@ -28,6 +28,7 @@ from events.queue.errors import QueueUnavailable
 from kadr.contracts.errors import InvalidObject, InvalidProfile, KadrError, StoreFailure
 from kadr.contracts.keys import jcs, sha256_json
 from kadr.storage import layout
+from kadr.storage.s3 import checked
 from kadr.storage.store import ObjectStore
 
 MAX_BYTES = 4 << 20
@@ -256,6 +257,10 @@ def source_of(owner: str, told: Any) -> str:
         bucket, key = str(told.get("bucket") or ""), str(told.get("key") or "")
         if not key:
             raise InvalidEvent("video_source of type s3 needs a bucket and a key")
+        try:
+            checked(key)
+        except StoreFailure as error:
+            raise InvalidEvent(f"video_source.key {key[:200]!r} is no object's name") from error
         if not _BUCKET.fullmatch(bucket):
             raise InvalidEvent(f"video_source.bucket {bucket[:80]!r} is no bucket's name")
         version = str(told.get("version") or "")

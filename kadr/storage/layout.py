@@ -251,8 +251,12 @@ def manifest_copy(owner: str, run_id: str) -> str:
     return f"{run_prefix(owner, run_id)}manifest.json"
 
 
+def report_prefix(owner: str, run_id: str, manifest_digest: str) -> str:
+    return f"{run_prefix(owner, run_id)}report/{manifest_digest}/"
+
+
 def report_file(owner: str, run_id: str, manifest_digest: str, name: str) -> str:
-    return f"{run_prefix(owner, run_id)}report/{manifest_digest}/{name}"
+    return f"{report_prefix(owner, run_id, manifest_digest)}{name}"
 
 
 def owed_prefix(owner: str, run_id: str) -> str:

@@ -34,7 +34,7 @@ class S3Reader:
 
     def stat(self, name: str, version: str | None = None) -> Pinned:
         found = self._client.ask(
-            self._told(name), lambda minio: minio.stat_object(self._bucket, name, version_id=version)
+            self._told(checked(name)), lambda minio: minio.stat_object(self._bucket, name, version_id=version)
         )
         return Pinned(
             name, found.size or 0, found.etag or "", found.version_id or version, ms(found.last_modified)
@@ -46,7 +46,7 @@ class S3Reader:
             return b""
         try:
             return self._client.body(
-                self._told(pinned.name), lambda minio: self._range(minio, pinned, offset, end)
+                self._told(checked(pinned.name)), lambda minio: self._range(minio, pinned, offset, end)
             )
         except ObjectMissing as error:
             raise VideoChanged(f"{self._told(pinned.name)} is gone since it was first looked at") from error
@@ -126,7 +126,7 @@ class S3Bucket(S3Reader):
         marker: int | None = 0
         while marker is not None:
             page = self._client.ask(
-                f"upload {upload} of {name}",
+                f"upload {upload} of {checked(name)}",
                 lambda minio, after=marker: minio._list_parts(  # type: ignore[misc]
                     self._bucket, name, upload, part_number_marker=str(after)
                 ),
@@ -138,14 +138,16 @@ class S3Bucket(S3Reader):
     def complete_upload(self, name: str, upload: str, parts: Sequence[UploadPart]) -> str:
         made = [Part(part.number, part.etag) for part in sorted(parts, key=lambda part: part.number)]
         done = self._client.ask(
-            f"upload {upload} of {name}",
+            f"upload {upload} of {checked(name)}",
             lambda minio: minio._complete_multipart_upload(self._bucket, name, upload, made),
         )
         return (done.etag or "").strip('"')
 
     def abort_upload(self, name: str, upload: str) -> None:
         try:
-            self._client.ask(name, lambda minio: minio._abort_multipart_upload(self._bucket, name, upload))
+            self._client.ask(
+                checked(name), lambda minio: minio._abort_multipart_upload(self._bucket, name, upload)
+            )
         except ObjectMissing:
             return
 

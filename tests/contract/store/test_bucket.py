@@ -16,7 +16,7 @@ from minio.commonconfig import ENABLED
 from minio.versioningconfig import VersioningConfig
 
 from cli.servers.s3 import ARN
-from kadr.contracts.errors import ObjectMissing, StoreRefused, VideoChanged
+from kadr.contracts.errors import ObjectMissing, StoreFailure, StoreRefused, VideoChanged
 from kadr.storage.bucket import UploadPart
 from kadr.storage.s3 import S3Store
 from kadr.storage.s3_bucket import S3Bucket, S3Reader
@@ -127,6 +127,19 @@ def test_an_upload_in_parts_is_resumed_by_who_knows_its_name(bucket: S3Bucket, s
     for again in (lambda: bucket.parts(name, upload), lambda: bucket.complete_upload(name, upload, parts)):
         with pytest.raises(ObjectMissing):
             again()
+
+
+@pytest.mark.parametrize("name", ["a/../b", "a//b", "./a", "a/"])
+def test_what_can_be_no_name_is_asked_for_by_nobody(bucket: S3Bucket, s3: S3Store, name: str) -> None:
+    s3.put("b", b"b")
+    for ask in (
+        lambda: bucket.stat(name),
+        lambda: bucket.parts(name, "u"),
+        lambda: bucket.complete_upload(name, "u", []),
+        lambda: bucket.abort_upload(name, "u"),
+    ):
+        with pytest.raises(StoreFailure, match="not an object name"):
+            ask()
 
 
 def test_an_aborted_upload_leaves_nothing(bucket: S3Bucket, s3: S3Store) -> None:

@@ -107,6 +107,7 @@ def test_a_key_that_is_none_is_refused(client: FlaskClient, key: str) -> None:
         {"video_source": {**S3, "bucket": "a℀b"}},
         {"video_source": {**S3, "bucket": "x@kadr"}},
         {"video_source": {**S3, "bucket": "kadr?x"}},
+        {"video_source": {**S3, "key": "raw/../../anna/a.mp4"}},
         {"video_source": {"type": "upload", "key": "inbox/main/../anna/a.mp4"}},
         {"video_source": {"type": "upload", "key": "inbox/main/a.mp4", "etag": HALF}},
     ],
