@@ -7,6 +7,7 @@ from flask import Request, Response
 
 from cli.service import Service
 from events.batches import Batches
+from events.function import Function
 from events.watched import Watched
 from kadr.telemetry import logs
 from kadr.telemetry.metrics import FunctionMetrics
@@ -15,7 +16,9 @@ SERVICE = Service()
 NAME = SERVICE.settings.function
 logs.setup("function", NAME, SERVICE.settings.log_level)
 METRICS = FunctionMetrics()
-FUNCTION = Batches(Watched(NAME, SERVICE.function(NAME).take, METRICS).take)
+ANSWERING = SERVICE.function(NAME)
+WATCHED = Watched(NAME, ANSWERING.take, METRICS)
+FUNCTION = Batches(WATCHED.take, ANSWERING.drop) if isinstance(ANSWERING, Function) else Batches(WATCHED.take)
 
 
 @functions_framework.http

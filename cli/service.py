@@ -230,11 +230,12 @@ class Service:
         role = "media" if name in self.opens_video else "models"
         writing = self.news.writing
         store = Remembering(self.store, is_result, most_bytes=RESULTS_BYTES)
-        relay = Relay(store, self.claims(name), self.sources, scratch, on_fault=_note, on_put=writing)
+        claims = self.claims(name)
+        relay = Relay(store, claims, self.sources, scratch, on_fault=_note, on_put=writing)
         command = [sys.executable, "-m", "cli.worker", role, str(scratch), str(self.machine.threads), "2"]
         environment = self.machine.malloc() if role == "models" else {}
         worker = Worker(Host(role, command, _note, environment, relay=relay.serve))
-        return Function(frozenset([name]), self.store, relay, worker)
+        return Function(frozenset([name]), self.store, relay, worker, awaited=claims.awaited)
 
 
 def _note(text: str) -> None:

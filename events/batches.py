@@ -1,7 +1,8 @@
 """Several tasks in one HTTP request: a CloudEvents batch in, one line of JSON out for each task as soon as it has ended.
 
 What is saved is requests and round trips. Each task is run as if it had come alone, one after the other: a batch changes no value,
-a task that fails fails alone, and one that nobody waits for any more (:data:`DROPPED`) is passed over if it has not begun.
+a task that fails fails alone, and one that nobody waits for any more (:data:`DROPPED`) is passed over if it has not begun, and
+stopped if it has.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,7 +26,7 @@ _log = logging.getLogger("kadr.function")
 CONTENT_TYPE = "application/cloudevents-batch+json"
 LINES = "application/x-ndjson"
 NAME = "Kadr-Batch"
-"""The header that names a batch, so that tasks of it can be dropped."""
+"""The header that names a request, so that tasks of it can be dropped."""
 DROPPED = "dev.kadr.task.dropped.v1"
 MOST = 100
 
@@ -76,8 +78,12 @@ def answers(pieces: Iterable[bytes]) -> Iterator[tuple[str, tuple[int, dict[str,
 class Batches:
     """Takes requests of one task or of many, and hands each task's event to ``function``."""
 
-    def __init__(self, function: Callable[[binding.Event], Response]) -> None:
+    def __init__(
+        self, function: Callable[[binding.Event], Response], stop: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """``stop`` is told the delivery of an event whose task nobody waits for any more: it may have begun."""
         self._function = function
+        self._stop = stop
         self._dropped: dict[str, set[str]] = {}
         self._lock = threading.Lock()
 
@@ -91,7 +97,9 @@ class Batches:
         except InvalidEvent as error:
             _log.warning("not a task: %s", error)
             return problem_of(error)
-        return self._drop(event) if event.type == DROPPED else self._function(event)
+        if event.type == DROPPED:
+            return self._drop(event)
+        return self._function(_delivered(event, request.headers.get(NAME, "")))
 
     def _run(self, name: str, events: Sequence[binding.Event]) -> Iterator[bytes]:
         """Ends where it stands when the caller hangs up."""
@@ -99,7 +107,10 @@ class Batches:
             dropped = self._dropped.setdefault(name, set())
         try:
             for event in events:
-                yield _line(event.id, self._one(event) if event.id not in dropped else _passed_over())
+                yield _line(
+                    event.id,
+                    self._one(_delivered(event, name)) if event.id not in dropped else _passed_over(),
+                )
         finally:
             with self._lock:
                 self._dropped.pop(name, None)
@@ -112,10 +123,22 @@ class Batches:
             return problem(500, type(error).__name__, str(error)[:500], True)
 
     def _drop(self, event: binding.Event) -> Response:
+        ids = [str(one) for one in event.data.get("ids") or ()]
         with self._lock:
             if (known := self._dropped.get(event.subject)) is not None:
-                known.update(map(str, event.data.get("ids") or ()))
+                known.update(ids)
+        for one in ids:
+            self._stop(delivery(event.subject, one))
         return Response("", 204)
+
+
+def delivery(name: str, event_id: str) -> str:
+    """What one event is called within the request ``name``: the same event may come again while it is at work."""
+    return f"{name}/{event_id}"
+
+
+def _delivered(event: binding.Event, name: str) -> binding.Event:
+    return replace(event, delivery=delivery(name, event.id)) if name else event
 
 
 def _passed_over() -> Response:

@@ -56,6 +56,8 @@ class Event:
     time_ms: int = 0
     dataref: str = ""
     traceparent: str = ""
+    delivery: str = ""
+    """Which of its deliveries this is, where whoever sent it can call it back. No part of the event."""
 
 
 def parse(headers: Mapping[str, str], body: bytes) -> Event:

@@ -69,24 +69,27 @@ class Post:
         """Each entry with its answer, as soon as it is there."""
         if len(delivery.entries) == 1:
             entry = delivery.entries[0]
-            yield entry, self._one(entry.message, delivery.address)
+            yield entry, self._one(entry.message, delivery)
         else:
             yield from self._many(delivery)
 
     def drop(self, delivery: Delivery, entries: Iterable[Entry]) -> None:
-        """Tell the replica which tasks of a batch nobody waits for any more. That it may not hear of it costs work alone."""
+        """Tell the replica which of these tasks nobody waits for any more. That it may not hear of it costs work alone."""
         ids = [event_of(entry.message).id for entry in entries]
         event = binding.Event(uuid.uuid4().hex, "/kadr/pump", batches.DROPPED, {"ids": ids}, delivery.name)
         headers, data = binding.to_http(event)
         with suppress(urllib3.exceptions.HTTPError):
             self._http.request("POST", delivery.address, body=data, headers=headers, timeout=DROP_S)
 
-    def _one(self, message: Message, address: str) -> Answer:
+    def _one(self, message: Message, delivery: Delivery) -> Answer:
         headers, data = binding.to_http(event_of(message))
+        headers = {**headers, batches.NAME: delivery.name}
         try:
-            answer = self._http.request("POST", address, body=data, headers=headers, timeout=self._timeout)
+            answer = self._http.request(
+                "POST", delivery.address, body=data, headers=headers, timeout=self._timeout
+            )
         except urllib3.exceptions.HTTPError as error:
-            return _gone(error, address, message.task)
+            return _gone(error, delivery.address, message.task)
         return Answer.of(answer.status, dict(answer.headers), answer.data)
 
     def _many(self, delivery: Delivery) -> Iterator[tuple[Entry, Answer]]:

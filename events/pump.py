@@ -170,7 +170,7 @@ class Pump:
             _log.warning("%s is not ours any more", entry.message.task, extra=self._about(entry.message))
             stale.setdefault(flying[entry.stream_id][1].name, []).append(entry)
         for delivery in {d.name: d for _, d in flying.values()}.values():
-            if delivery.name in stale and len(delivery.entries) > 1:
+            if delivery.name in stale:
                 self._post.drop(delivery, stale[delivery.name])
 
     def _fill(self) -> None:

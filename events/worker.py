@@ -18,7 +18,8 @@ from kadr.pipeline.workers import Flight, Host
 
 TICK_S = 0.25
 Progress = Callable[[float], None]
-_Job = tuple[TaskSpec | RenderSpec, float, "Future[Finished]", Progress]
+_Job = tuple[TaskSpec | RenderSpec, float, "Future[Finished]", Progress, str]
+DROPPED = "Dropped"
 
 
 class Worker:
@@ -27,6 +28,8 @@ class Worker:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._jobs: deque[_Job] = deque()
+        self._drops: deque[str] = deque()
+        self._unwanted: set[str] = set()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         self._stopping = False
@@ -34,13 +37,25 @@ class Worker:
         self._thread.start()
 
     def run(
-        self, work: TaskSpec | RenderSpec, timeout_s: float, on_progress: Progress = lambda _: None
+        self,
+        work: TaskSpec | RenderSpec,
+        timeout_s: float,
+        on_progress: Progress = lambda _: None,
+        name: str = "",
     ) -> Finished:
-        """Run ``work``; its failures, its process's death and its time running out come back as Finished."""
+        """Run ``work``; its failures, its process's death and its time running out come back as Finished.
+
+        So does that it was dropped by its ``name``, as :data:`DROPPED`.
+        """
         future: Future[Finished] = Future()
-        self._jobs.append((work, timeout_s, future, on_progress))
+        self._jobs.append((work, timeout_s, future, on_progress, name))
         os.write(self._wake_write, b"!")
         return future.result()
+
+    def drop(self, name: str) -> None:
+        """Nobody waits for what runs under ``name`` any more: it is stopped as soon as nothing else is in its process."""
+        self._drops.append(name)
+        os.write(self._wake_write, b"!")
 
     @property
     def busy(self) -> int:
@@ -55,9 +70,9 @@ class Worker:
     def _loop(self) -> None:
         while not self._stopping:
             while self._jobs:
-                work, timeout_s, future, on_progress = self._jobs.popleft()
+                work, timeout_s, future, on_progress, name = self._jobs.popleft()
                 try:
-                    self._host.begin(work, (future, on_progress), timeout_s)
+                    self._host.begin(work, (future, on_progress, name), timeout_s)
                 except OSError as error:
                     self._end(future, _died(f"the {self._host.name} process cannot be started: {error}"))
             waited: list[Any] = [self._wake_read]
@@ -71,13 +86,26 @@ class Worker:
                     self._heard(flight, message)
             for flight, message in self._host.overdue():
                 self._heard(flight, message)
+            self._stop_dropped()
         lost = [flight.tag[0] for flight in self._host.flights.values()] + [job[2] for job in self._jobs]
         self._host.stop()
         for future in lost:
             self._end(future, _died(f"the {self._host.name} process was stopped"))
 
+    def _stop_dropped(self) -> None:
+        """A process can be ended only as a whole: what else is in it comes to its end first."""
+        while self._drops:
+            self._unwanted.add(self._drops.popleft())
+        present = {flight.tag[2] for flight in self._host.flights.values()}
+        self._unwanted &= present
+        if present and present == self._unwanted:
+            for flight, _ in self._host.end():
+                self._end(
+                    flight.tag[0], Finished(ticket=0, code=DROPPED, message="nobody waits for it any more")
+                )
+
     def _heard(self, flight: Flight, message: Finished | Advanced) -> None:
-        future, on_progress = flight.tag
+        future, on_progress, _ = flight.tag
         if isinstance(message, Advanced):
             on_progress(message.fraction)
         else:

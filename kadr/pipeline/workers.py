@@ -145,6 +145,11 @@ class Host:
             yield flight, Finished(ticket=flight.ticket, code=limit.code, message=str(limit), retryable=True)
         yield from self._bury()
 
+    def end(self) -> Iterator[tuple[Flight, Finished]]:
+        """Kill the process, with all that it has in hand."""
+        self.kill()
+        yield from self._bury()
+
     def kill(self) -> None:
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):

@@ -61,6 +61,7 @@ class Replica:
     answers: Answers = lambda task, before: Response("{}", 200)
     requests: list[str] = field(default_factory=list)
     worked: Counter[str] = field(default_factory=Counter)
+    stopped: list[str] = field(default_factory=list)
     socket: socket.socket | None = None
     """Of the last request."""
 
@@ -76,7 +77,7 @@ class Replica:
 @pytest.fixture
 def replica() -> Iterator[Replica]:
     made = Replica()
-    batches, app = Batches(made.one), Flask("replica")
+    batches, app = Batches(made.one, made.stopped.append), Flask("replica")
 
     def view() -> Response:
         made.requests.append(request.headers.get("Content-Type", ""))
@@ -162,6 +163,26 @@ def test_one_request_carries_many_and_each_ends_its_own_way(
     assert [letter.message.task for letter in DeadLetters(server).list(FUNCTION)] == ["t.1"]
     assert replica.requests[0] == CONTENT_TYPE
     assert replica.requests.count(CONTENT_TYPE) == 1
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_what_has_begun_is_told_to_stop_when_its_run_is_cancelled(
+    server: Server, replica: Replica, pump: Pump, together: int
+) -> None:
+    def answer(task: str, before: int) -> Response:
+        until(lambda: bool(replica.stopped))
+        return problem(410, "Dropped", "stopped", False)
+
+    replica.answers = answer
+    messages = [message(f"t.{n}") for n in range(together)]
+    line_up(server, *messages)
+    pump.start()
+    until(lambda: replica.worked["t.0"] == 1)
+    for each in messages:
+        Queue(server).cancel([FUNCTION], each.run_id, 1)
+    until(lambda: depth(server, FUNCTION).in_stream == 0)
+    said = depth(server, FUNCTION)
+    assert (said.retries, said.dead, replica.worked) == (0, 0, {"t.0": 1})
 
 
 def test_a_lost_lease_is_the_loss_of_that_task_alone(server: Server, replica: Replica, pump: Pump) -> None:
