@@ -27,15 +27,6 @@ class UploadPart:
     etag: str
 
 
-@dataclass(frozen=True)
-class Upload:
-    """An upload in parts that was begun and neither completed nor aborted."""
-
-    name: str
-    id: str
-    begun_ms: int
-
-
 class Reader(Protocol):
     """Reads the objects of one bucket, ours or a user's own, and never writes."""
 
@@ -59,10 +50,6 @@ class Bucket(Reader, Protocol):
         """``size``: a body of any other length is refused."""
         ...
 
-    def presign_get(self, name: str, expires_s: int, save_as: str | None = None) -> str:
-        """``save_as``: the file name that a browser offers."""
-        ...
-
     def begin_upload(self, name: str) -> str:
         """The id of a new upload in parts. All parts but the last must be 5 MiB or more."""
         ...
@@ -81,10 +68,6 @@ class Bucket(Reader, Protocol):
 
     def abort_upload(self, name: str, upload: str) -> None:
         """Forget the upload and its parts; nothing happens if it is not open."""
-        ...
-
-    def uploads(self, name: str) -> list[Upload]:
-        """Those that are open for exactly this name: MinIO tells no others."""
         ...
 
     def copy(self, source: Pinned, target: str) -> None:

@@ -62,11 +62,6 @@ def checked_owner(owner: str) -> str:
     return owner
 
 
-def pending(owner: str, event_id: str) -> str:
-    """Accepted and not yet admitted."""
-    return f"pending/{owner}/{event_id}.json"
-
-
 def rejected(event_id: str) -> str:
     """Malformed, with the reason."""
     return f"{ALL_REJECTED}{event_id}.json"
@@ -296,13 +291,6 @@ def run_of(name: str) -> str | None:
     """The id of the run whose state, made object or marker has this name; None for other names."""
     found = _OF_RUN.match(name)
     return found and (found["run"] or found["marked"])
-
-
-def run_id_of(name: str) -> str:
-    """The same of a name that must be a run's. Raises InvalidObject."""
-    if (run_id := run_of(name)) is None:
-        raise InvalidObject(f"{name} is not an object of a run")
-    return run_id
 
 
 @dataclass(frozen=True)

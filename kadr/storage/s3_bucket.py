@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import BinaryIO
-from urllib.parse import quote
 
 from minio import Minio
 from minio.commonconfig import ComposeSource
@@ -13,7 +12,7 @@ from minio.datatypes import Part
 from minio.notificationconfig import NotificationConfig, PrefixFilterRule, QueueConfig
 
 from kadr.contracts.errors import ObjectMissing, StoreFailure, VideoChanged
-from kadr.storage.bucket import Pinned, Upload, UploadPart
+from kadr.storage.bucket import Pinned, UploadPart
 from kadr.storage.ranged import RangedSource
 from kadr.storage.s3 import checked, ms
 from kadr.storage.s3_client import S3Client
@@ -86,28 +85,20 @@ class S3Bucket(S3Reader):
         self._copy_part = copy_part
 
     def presign_put(self, name: str, expires_s: int, size: int | None = None) -> str:
-        return self._sized(self._signed("PUT", name, expires_s), size)
-
-    def presign_get(self, name: str, expires_s: int, save_as: str | None = None) -> str:
-        offered = (
-            {"response-content-disposition": f"attachment; filename*=UTF-8''{quote(save_as)}"}
-            if save_as
-            else {}
-        )
-        return self._signed("GET", name, expires_s, offered)
+        return self._sized(self._signed(name, expires_s), size)
 
     def presign_part(
         self, name: str, upload: str, number: int, expires_s: int, size: int | None = None
     ) -> str:
         query = {"uploadId": upload, "partNumber": str(number)}
-        return self._sized(self._signed("PUT", name, expires_s, query), size)
+        return self._sized(self._signed(name, expires_s, query), size)
 
     def _sized(self, url: str, size: int | None) -> str:
         return url if size is None else of_length(url, "PUT", size, self._client.address.secret_key)
 
-    def _signed(self, method: str, name: str, expires_s: int, query: dict[str, str] | None = None) -> str:
+    def _signed(self, name: str, expires_s: int, query: dict[str, str] | None = None) -> str:
         return self._client.public.get_presigned_url(
-            method,
+            "PUT",
             self._bucket,
             checked(name),
             expires=timedelta(seconds=expires_s),
@@ -150,13 +141,6 @@ class S3Bucket(S3Reader):
             )
         except ObjectMissing:
             return
-
-    def uploads(self, name: str) -> list[Upload]:
-        page = self._client.ask(
-            f"uploads of {name}", lambda minio: minio._list_multipart_uploads(self._bucket, prefix=name)
-        )
-        found = [u for u in page.uploads if u.object_name == name]
-        return [Upload(name, u.upload_id or "", ms(u.initiated_time)) for u in found]
 
     def copy(self, source: Pinned, target: str) -> None:
         def copied(minio: Minio) -> None:

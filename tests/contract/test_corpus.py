@@ -46,7 +46,7 @@ def corpus(request: pytest.FixtureRequest, tmp_path: Path) -> FileStore:
 def requests(store: FileStore) -> Iterator[Request]:
     for name in store.list(layout.requests_prefix(layout.LOCAL_OWNER)):
         if name.endswith("/request.json"):
-            yield read_request(store, layout.LOCAL_OWNER, layout.run_id_of(name))
+            yield read_request(store, layout.LOCAL_OWNER, name.split("/")[2])
 
 
 def manifests(store: FileStore) -> Iterator[Manifest]:

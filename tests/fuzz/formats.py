@@ -139,11 +139,8 @@ def _read_name(body: bytes) -> None:
     layout.parse_state(name)
     layout.parse_result(name)
     layout.video_id_of_reference(name)
-    for parts in (layout.run_id_of, layout.video_id_of):
-        try:
-            parts(name)
-        except InvalidObject:
-            continue
+    layout.run_of(name)
+    layout.video_id_of(name)
 
 
 def _names() -> Iterator[bytes]:

@@ -38,16 +38,11 @@ def send(url: str, body: bytes | None = None) -> tuple[int, bytes, str]:
             return error.code, error.read(), ""
 
 
-def test_users_put_and_get_with_a_url_alone(bucket: S3Bucket, s3: S3Store) -> None:
+def test_users_put_with_a_url_alone(bucket: S3Bucket, s3: S3Store) -> None:
     name = "inbox/local/Отпуск 1+1.mp4"
     status, _, etag = send(bucket.presign_put(name, SOON), b"bytes of a video")
     assert (status, etag) == (200, bucket.stat(name).etag)
     assert s3.get(name) == b"bytes of a video"
-    assert send(bucket.presign_get(name, SOON))[:2] == (200, b"bytes of a video")
-    with urllib.request.urlopen(
-        bucket.presign_get(name, SOON, save_as="Мой отчёт.html"), timeout=10
-    ) as answer:
-        assert "filename*=UTF-8''%D0%9C" in answer.headers["Content-Disposition"]
 
 
 @pytest.mark.parametrize("name", ["inbox/local/Отпуск 1+1.mp4", "inbox/a&b=c~(d)!*'.mp4"])
@@ -71,24 +66,24 @@ def test_a_url_for_so_many_bytes_takes_no_others(bucket: S3Bucket, s3: S3Store, 
 def test_a_url_is_good_for_what_was_signed_and_no_longer(bucket: S3Bucket, s3: S3Store) -> None:
     s3.put("runs/a", b"a")
     s3.put("runs/b", b"b")
-    url = bucket.presign_get("runs/a", SOON)
-    short = bucket.presign_get("runs/a", 1)
-    assert send(url.replace("runs/a", "runs/b"))[0] == 403
-    assert send(url, b"another")[0] == 403
-    assert send(url[:-4] + "0000")[0] == 403
-    assert send(url.replace("X-Amz-Expires=60", "X-Amz-Expires=600"))[0] == 403
-    assert send(bucket.presign_put("runs/a", SOON).replace("runs/a", "runs/b"), b"c")[0] == 403
-    assert send(urlsplit(url)._replace(query="").geturl())[0] == 403
+    url = bucket.presign_put("runs/a", SOON)
+    short = bucket.presign_put("runs/a", 1)
+    assert send(url.replace("runs/a", "runs/b"), b"c")[0] == 403
+    assert send(url)[0] == 403
+    assert send(url[:-4] + "0000", b"c")[0] == 403
+    assert send(url.replace("X-Amz-Expires=60", "X-Amz-Expires=600"), b"c")[0] == 403
+    assert send(urlsplit(url)._replace(query="").geturl(), b"c")[0] == 403
     time.sleep(2.1)
-    assert send(short)[0] == 403
-    assert send(url)[:2] == (200, b"a")
-    assert s3.get("runs/b") == b"b"
+    assert send(short, b"c")[0] == 403
+    assert (s3.get("runs/a"), s3.get("runs/b")) == (b"a", b"b")
+    assert send(url, b"another")[0] == 200
+    assert s3.get("runs/a") == b"another"
 
 
 def test_urls_are_signed_for_the_public_endpoint_without_asking_anybody(backend: Backend) -> None:
     """Nobody answers at either endpoint here."""
     client = backend.client("nowhere", public_endpoint="https://files.example.org", region="eu-south-7")
-    url = urlsplit(S3Bucket(client).presign_get("runs/a", SOON))
+    url = urlsplit(S3Bucket(client).presign_put("runs/a", SOON))
     assert (url.scheme, url.netloc, url.path) == ("https", "files.example.org", "/nowhere/runs/a")
     assert "eu-south-7" in url.query
 
@@ -111,11 +106,7 @@ def test_an_upload_in_parts_is_resumed_by_who_knows_its_name(bucket: S3Bucket, s
     assert status == 200
     assert list(s3.list("")) == []
 
-    [found] = bucket.uploads(name)
-    assert found.id == upload
-    assert abs(found.begun_ms - time.time() * 1000) < 60_000
-    assert bucket.uploads("inbox/local/long") == []
-    assert bucket.parts(name, found.id) == [UploadPart(1, PART, first)]
+    assert bucket.parts(name, upload) == [UploadPart(1, PART, first)]
 
     assert send(bucket.presign_part(name, upload, 2, SOON), body[PART:])[0] == 200
     parts = bucket.parts(name, upload)
@@ -123,7 +114,6 @@ def test_an_upload_in_parts_is_resumed_by_who_knows_its_name(bucket: S3Bucket, s
     etag = bucket.complete_upload(name, upload, list(reversed(parts)))
     assert etag == bucket.stat(name).etag
     assert s3.get(name) == body
-    assert bucket.uploads(name) == []
     for again in (lambda: bucket.parts(name, upload), lambda: bucket.complete_upload(name, upload, parts)):
         with pytest.raises(ObjectMissing):
             again()
@@ -147,7 +137,8 @@ def test_an_aborted_upload_leaves_nothing(bucket: S3Bucket, s3: S3Store) -> None
     send(bucket.presign_part("inbox/local/a", upload, 1, SOON), b"x")
     for _ in range(2):
         bucket.abort_upload("inbox/local/a", upload)
-    assert bucket.uploads("inbox/local/a") == []
+    with pytest.raises(ObjectMissing):
+        bucket.parts("inbox/local/a", upload)
     assert send(bucket.presign_part("inbox/local/a", upload, 2, SOON), b"x")[0] == 404
     assert list(s3.list("")) == []
 
