@@ -50,6 +50,7 @@ def test_the_callback_of_a_run_is_told_once_that_it_ended_and_how(desk: Desk) ->
     data = event["data"]
     assert (data["run_id"], data["user_id"], data["status"]) == (asked.run_id, OWNER, "cancelled")
     assert (data["epoch"], data["manifest"], data["meta"]) == (1, closed.manifest, {"order": 7})
+    assert data["video_source"] == "https://v.example/clip.mp4?…", "its query may be a signature"
     assert data["links"]["manifest"] == f"https://kadr.example/v1/runs/{asked.run_id}/manifest"
     assert sum(data["counts"]["components"].values()) == len(asked.graph.nodes)
     assert desk.settled(asked) == ["delivered"]
