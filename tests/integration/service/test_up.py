@@ -95,6 +95,35 @@ def test_an_event_of_another_system_asks_once_however_often_it_is_sent(
     assert store.stat_object("theirs", "raw/clip.mp4").size == len(body)
 
 
+def test_a_finished_run_answers_the_same_question_and_a_key_makes_a_repeat_the_same_run(
+    up: Up, first: str, clip: Path
+) -> None:
+    store, body = up.minio(), clip.read_bytes()
+    if not store.bucket_exists("theirs"):
+        store.make_bucket("theirs")
+    store.put_object("theirs", "raw/same.mp4", io.BytesIO(body), len(body))
+    pinned = {"type": "s3", "bucket": "theirs", "key": "raw/same.mp4", "version": "null"}
+    asked = {"video_source": pinned, "meta": {"order": 7}}
+    key = {"Idempotency-Key": '"order-7"'}
+    status, one = up.ask("POST", "/v1/runs", asked, key)
+    assert status == 202
+    assert up.ask("POST", "/v1/runs", asked, key) == (202, one)
+    refused, said = up.ask("POST", "/v1/runs", {**asked, "meta": {}}, key)
+    assert (refused, said["title"]) == (422, "KeyReused")
+    assert up.ended(one["run_id"])["status"] == "complete"
+    with psycopg.connect(_database(up), autocommit=True) as connection:
+        deadline = time.monotonic() + 60
+        query = "select from runs where run_id = %s and closed"
+        while connection.execute(query, (one["run_id"],)).fetchone() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    status, found = up.ask("POST", "/v1/runs", {"video_source": pinned})
+    assert (status, found["how"], found["run_id"]) == (200, "finished", one["run_id"])
+    status, anew = up.ask("POST", "/v1/runs", {"video_source": pinned, "refresh": True})
+    assert (status, anew["run_id"] == one["run_id"]) == (202, False)
+    up.ask("POST", f"/v1/runs/{anew['run_id']}/cancel")
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "status"),
     [
