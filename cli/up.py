@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from cli import running
-from cli.servers.process import LOOPBACK, Process, ServerFailed, answers, free_port, gunicorn
+from cli.servers import ports
+from cli.servers.process import LOOPBACK, Process, ServerFailed, free_port, gunicorn
 from kadr.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def command(port: int, host: str) -> None:
     """Start the service: API, inbox and functions, scaled from zero by what waits. Ctrl-C stops it; what it holds stays."""
     places = binds(host, port)
     settings = Settings.read()
+    ports.need(places, "--port")
+    control_port = _control_port(settings, port)
     folder = settings.home / "service"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     ended = threading.Event()
@@ -53,7 +56,7 @@ def command(port: int, host: str) -> None:
         _prepare()
         egress = _egress(stack, settings, folder)
         web = _web(folder, places, port)
-        control, control_port = _control(folder, settings)
+        control = _control(folder, control_port)
         stack.callback(control.stop, DRAIN_S)
         stack.enter_context(web)
         control.start()
@@ -175,7 +178,8 @@ def binds(host: str, port: int) -> list[str]:
 
 def _web(folder: Path, places: list[str], port: int) -> Process:
     command = gunicorn("cli.web:app", places, 16, WEB_TIMEOUT_S, WEB_GRACEFUL_S)
-    return Process("API", command, folder / "logs/web.log", lambda: answers(port))
+    web = Process("API", command, folder / "logs/web.log", lambda: web.listens(port))
+    return web
 
 
 def _egress(stack: ExitStack, settings: Settings, folder: Path) -> list[Process]:
@@ -185,18 +189,28 @@ def _egress(stack: ExitStack, settings: Settings, folder: Path) -> list[Process]
     port = free_port()
     command = [sys.executable, "-m", "cli.egress", str(port)]
     os.environ["KADR_EGRESS_PROXY"] = f"http://{LOOPBACK}:{port}"
-    return [
-        stack.enter_context(Process("egress", command, folder / "logs/egress.log", lambda: answers(port)))
-    ]
+    egress = Process("egress", command, folder / "logs/egress.log", lambda: egress.listens(port))
+    return [stack.enter_context(egress)]
 
 
-def _control(folder: Path, settings: Settings) -> tuple[Process, int]:
-    """The process that moves runs on, and the port on which it answers for its health: one that is free unless it is set."""
-    port = settings.control_port if "control_port" in settings.model_fields_set else free_port()
+def _control_port(settings: Settings, port: int) -> int:
+    """Where the control process answers for its health: a port that is free, unless it is set. Raises PortTaken."""
+    if "control_port" not in settings.model_fields_set:
+        return free_port()
+    if settings.control_port == port:
+        raise ports.PortTaken(f"port {port} is the API's: name another by KADR_CONTROL_PORT, or by --port")
+    ports.need([f"{LOOPBACK}:{settings.control_port}"], "KADR_CONTROL_PORT")
+    return settings.control_port
+
+
+def _control(folder: Path, port: int) -> Process:
+    """The process that moves runs on."""
     command = [sys.executable, "-m", "cli.control", str(folder / "logs")]
     environment = {"KADR_CONTROL_PORT": str(port)}
-    log = folder / "logs/control.log"
-    return Process("control", command, log, lambda: answers(port), environment), port
+    control = Process(
+        "control", command, folder / "logs/control.log", lambda: control.listens(port), environment
+    )
+    return control
 
 
 def _tell(url: str, environment: dict[str, str], settings: Settings, folder: Path, control: str) -> None:

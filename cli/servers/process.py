@@ -67,6 +67,14 @@ class Process:
     def alive(self) -> bool:
         return self._child is not None and self._child.poll() is None
 
+    def listens(self, port: int) -> bool:
+        """Whether it listens on ``port`` itself, or one that it started does: somebody else may answer there."""
+        return any(
+            at.status == psutil.CONN_LISTEN and at.laddr.port == port
+            for process in self._family()
+            for at in process.net_connections("tcp")
+        )
+
     def start(self, patience_s: float = START_S) -> Self:
         """Start it and wait until it is ready. Raises ServerFailed with the end of its log."""
         self.launch()

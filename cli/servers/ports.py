@@ -1,0 +1,31 @@
+"""Ports that are to be listened on: whether somebody has them already."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from kadr.contracts.errors import KadrError
+
+
+class PortTaken(KadrError):
+    """Somebody else listens on the port."""
+
+    status = 422
+
+
+def need(places: Iterable[str], setting: str) -> None:
+    """Bind each HOST:PORT for a moment, as gunicorn does. Raises PortTaken naming ``setting``, by which another is named."""
+    for place in places:
+        at = urlsplit(f"//{place}")
+        host, port = at.hostname or "", at.port or 0
+        try:
+            with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as tried:
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                tried.bind((host, port))
+        except OSError as error:
+            taken = error.errno == errno.EADDRINUSE
+            why = "is taken" if taken else f"cannot be listened on ({error.strerror})"
+            raise PortTaken(f"port {port} of {host} {why}: name another by {setting}") from error
