@@ -99,7 +99,10 @@ def _detail(error: urllib.error.HTTPError) -> str:
 
 
 @click.command("submit")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--run", "run_id", help="Id of a run that was submitted before, instead of FILE: how far it is."
+)
 @click.option(
     "--server",
     help="Where the service listens; by default the one that runs here, else http://127.0.0.1:8080.",
@@ -114,18 +117,39 @@ def _detail(error: urllib.error.HTTPError) -> str:
 )
 @click.option("--json", "as_json", is_flag=True, help="The run as JSON.")
 def command(
-    file: Path, server: str | None, profile: str | None, priority: int, wait: bool, as_json: bool
+    file: Path | None,
+    run_id: str | None,
+    server: str | None,
+    profile: str | None,
+    priority: int,
+    wait: bool,
+    as_json: bool,
 ) -> None:
     """Upload FILE to a Kadr service and have it analysed. The API key is KADR_API_KEY, or that of the service which runs here."""
+    if (file is None) == (run_id is None):
+        raise click.UsageError("name a FILE to analyse, or by --run ID a run that was submitted before")
+    if run_id is not None and profile is not None:
+        raise click.UsageError("--profile is for a FILE: a run has its profile already")
+    named = _profile(profile)  # before a file of gigabytes is uploaded for nothing
     client = _client(server)
-    source = _upload(client, file)
-    asked = {"video_source": source, "profile": _profile(profile), "priority": priority, "name": file.name}
-    run = client.ask_once("/runs", asked)
+    if file is None:
+        run = client.ask("GET", f"/runs/{quote(str(run_id), safe='')}")
+    else:
+        asked = {"video_source": _upload(client, file), "profile": named, "priority": priority}
+        run = client.ask_once("/runs", {**asked, "name": file.name})
+    at = f"{client.server}/v1/runs/{run['run_id']}"
+    said = f"run {run['run_id']} is {run['status']}: {at}"
     if not wait:
-        said = f"run {run['run_id']} is {run['status']}: {client.server}{run['url']}"
         click.echo(json.dumps(run) if as_json else said)
         return
-    ended = _wait(client, run["run_id"], as_json)
+    click.echo(said, err=True)
+    try:
+        ended = _wait(client, run["run_id"])
+    except NotReached as error:
+        again = f"kadr submit --run {run['run_id']} --wait" + (f" --server {server}" if server else "")
+        raise NotReached(
+            f"{error}\nThe run is kept ({at}) and goes on when the service is up; to wait for it then: {again}"
+        ) from error
     click.echo(json.dumps(ended) if as_json else _said(client, ended))
     sys.exit(0 if ended["status"] in ("complete", "partial") else 1)
 
@@ -142,12 +166,13 @@ def _client(server: str | None) -> Client:
 
 
 def _profile(named: str | None) -> str | dict[str, Any] | None:
-    """A file is read here and sent; a name means a profile that the service knows."""
-    if named is None or not os.path.isfile(named):
-        return named
+    """A file is read here and sent; a name means the service's profile of that name. Raises InvalidProfile."""
+    if named is None:
+        return None
     from kadr.pipeline.profiles import load_profile
 
-    return load_profile(named).model_dump(mode="json")
+    found = load_profile(named)
+    return found.model_dump(mode="json") if os.path.isfile(named) else named
 
 
 def _upload(client: Client, file: Path) -> dict[str, Any]:
@@ -206,7 +231,7 @@ def _pieces(source: Any, length: int, moved: Any) -> Iterator[bytes]:
         yield piece
 
 
-def _wait(client: Client, run_id: str, quiet: bool) -> dict[str, Any]:
+def _wait(client: Client, run_id: str) -> dict[str, Any]:
     with _bar(tasks=True) as bar:
         task, away = bar.add_task("waiting", total=None), Away(bar.console)
         while True:
@@ -240,7 +265,7 @@ class Away:
                     f"{error}: going on to ask for {AWAY_S:.0f} s", style="yellow", markup=False
                 )
             if now - self._since >= AWAY_S:
-                raise NotReached(f"{error} The run goes on without this command.") from error
+                raise
             return None
         if self._since is not None:
             self._since = None

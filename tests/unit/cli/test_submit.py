@@ -14,10 +14,12 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from cli import submit, up
 from cli.servers.process import LOOPBACK, Process, answers, free_port, gunicorn
 from cli.submit import Client, NotReached, ServerSaid, _put, _wait
+from kadr.contracts.errors import InvalidProfile
 
 BODY = bytes(range(256)) * 20
 
@@ -48,7 +50,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """A run that has ended."""
-        run = {"status": "complete", "manifest": "m", "tasks": {"done": 1, "known": 1}, "stages": {}}
+        run = {
+            "run_id": "r",
+            "name": "v.mp4",
+            "components": {},
+            "error": None,
+            "status": "complete",
+            "manifest": "m",
+            "tasks": {"done": 1, "known": 1},
+            "stages": {},
+        }
         body = json.dumps(run).encode()
         if not (status := self.server.statuses.pop(0) if self.server.statuses else 200):
             return
@@ -143,7 +154,7 @@ def test_who_waits_for_a_run_outlasts_a_service_that_starts_again(
     store.statuses += [200, 0, 502, 503]
     client = Client(f"http://127.0.0.1:{store.server_port}", "key")
     assert client.ask("GET", "/runs/r")["status"] == "complete"
-    assert _wait(client, "r", True)["status"] == "complete"
+    assert _wait(client, "r")["status"] == "complete"
     said = capsys.readouterr().err
     assert said.count("going on to ask") == 1
     assert "answers again" in said
@@ -151,11 +162,11 @@ def test_who_waits_for_a_run_outlasts_a_service_that_starts_again(
 
 def test_who_waits_gives_up_a_service_that_stays_away(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submit, "AWAY_S", 0.3)
-    with pytest.raises(NotReached, match="goes on without"):
-        _wait(Client(f"http://127.0.0.1:{free_port()}", "key"), "r", True)
+    with pytest.raises(NotReached, match="cannot be reached"):
+        _wait(Client(f"http://127.0.0.1:{free_port()}", "key"), "r")
     store.statuses += [404]
     with pytest.raises(ServerSaid, match="404"):
-        _wait(Client(f"http://127.0.0.1:{store.server_port}", "key"), "r", True)
+        _wait(Client(f"http://127.0.0.1:{store.server_port}", "key"), "r")
 
 
 @pytest.mark.parametrize(
@@ -183,3 +194,40 @@ def test_a_server_answers_at_each_of_its_addresses(tmp_path: Path) -> None:
         for host in (LOOPBACK, "127.0.0.2"):
             with urllib.request.urlopen(f"http://{host}:{port}/", timeout=5) as answer:
                 assert answer.status == 200
+
+
+def ran(*words: str) -> tuple[int, str, str]:
+    done = CliRunner().invoke(submit.command, list(words))
+    return done.exit_code, done.stdout, done.stderr
+
+
+@pytest.fixture
+def api(store: Store, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("KADR_API_KEY", "key")
+    return f"http://127.0.0.1:{store.server_port}"
+
+
+def test_a_run_is_waited_for_by_its_id(api: str) -> None:
+    code, out, err = ran("--run", "r", "--wait", "--server", api)
+    assert (code, f"run r is complete: {api}/v1/runs/r" in err) == (0, True)
+    assert "v.mp4: complete" in out
+    assert f"run r is complete: {api}/v1/runs/r" in ran("--run", "r", "--server", api)[1]
+    assert "name a FILE" in ran()[2]
+    assert "--profile is for a FILE" in ran("--run", "r", "--profile", "fast")[2]
+
+
+def test_who_gives_up_is_told_how_to_wait_for_the_run_again(
+    store: Store, api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submit, "AWAY_S", 0.1)
+    store.statuses += [200, *[503] * 5000]
+    with pytest.raises(NotReached, match=rf"{api}/v1/runs/r.*kadr submit --run r --wait --server {api}"):
+        submit.command.main(["--run", "r", "--wait", "--server", api], standalone_mode=False)
+
+
+def test_nothing_is_uploaded_for_a_profile_that_is_none(store: Store, api: str, tmp_path: Path) -> None:
+    file = tmp_path / "v.mp4"
+    file.write_bytes(BODY)
+    with pytest.raises(InvalidProfile, match="there is no profile 'bogus'"):
+        submit.command.main([str(file), "--profile", "bogus", "--server", api], standalone_mode=False)
+    assert store.got == []
