@@ -15,8 +15,9 @@ from cli.answers import Answers
 from cli.service import Service
 from events.answers.signing import new_secret
 from events.answers.targets import KINDS
+from events.asking import submission
 from events.health import add_health, add_metrics
-from events.ingest import Ingest, submission
+from events.ingest import Ingest
 from events.problems import add_problems
 from events.queue.queue import Queue
 from kadr.contracts.keys import sha256_json
@@ -31,9 +32,8 @@ def create(service: Service) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
 
     def submit(owner: str, body: dict[str, Any], key: str | None) -> Begun:
-        asked = {**body, "profile_config": body.get("profile_config", body.get("profile"))}
         asked_id = uuid.uuid4().hex if key is None else sha256_json(["idempotency", key])
-        told = replace(submission(owner, asked_id, asked), exact=key is not None)
+        told = replace(submission(owner, asked_id, body), exact=key is not None)
         made = service.admission.admit(told)
         return Begun(made.request, made.finished)
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.asking import UnknownField, source_of, submission
 from events.binding import InvalidEvent
 from events.inbox import Written, address
-from events.ingest import source_of, submission, written
+from events.ingest import written
 from kadr.contracts.errors import InvalidObject
 from kadr.storage import layout
 
@@ -102,6 +103,8 @@ def test_sources_that_cannot_be_are_refused_by_name(told: Any) -> None:
         {"meta": {"a": "x" * 20_000}},
         {"callback_url": "http://x"},
         {"profile_config": 5},
+        {"profile": 5},
+        {"profile": "fast", "profile_config": "fast"},
     ],
 )
 def test_fields_that_cannot_be_are_refused_by_name(more: dict[str, Any]) -> None:
@@ -123,3 +126,20 @@ def test_uploads_of_the_api_start_no_run_by_themselves() -> None:
     assert not layout.starts_run(f"{layout.uploads_prefix('anna')}1/a.mp4")
     assert not layout.starts_run("inbox/anna/")
     assert not layout.starts_run("videos/anna/a.mp4")
+
+
+@pytest.mark.parametrize("field", ["profile", "profile_config"])
+def test_a_profile_is_named_by_either_name(field: str) -> None:
+    data = {"video_source": {"type": "upload", "key": "inbox/anna/v.mp4"}, field: "fast"}
+    assert submission("anna", "e", data).profile == "fast"
+
+
+def test_a_field_that_nobody_knows_is_refused_by_name_and_one_of_the_messages_passes() -> None:
+    source = {"type": "s3", "bucket": "raw", "key": "v.mp4"}
+    passing = {"run_id": "r", "user_id": "anna", "platform_id": "p", "config_hash": "c", "video_id": "v"}
+    assert submission("anna", "e", {"video_source": source, **passing}).profile is None
+    with pytest.raises(UnknownField, match=r"'profil'.*known are .*profile") as caught:
+        submission("anna", "e", {"video_source": source, "profil": "fast"})
+    assert caught.value.status == 422
+    with pytest.raises(UnknownField, match=r"'video_source\.verison'.*version"):
+        submission("anna", "e", {"video_source": {**source, "verison": "7"}})

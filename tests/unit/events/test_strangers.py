@@ -16,8 +16,9 @@ from api.app import MAX_BYTES, Api, BadRequest, Begun
 from api.webhooks import TESTS, WebhookRoutes, WebhookService
 from cli.compose import Machine
 from events.admission import Admission
+from events.asking import submission
 from events.inbox import Inbox
-from events.ingest import Ingest, submission
+from events.ingest import Ingest
 from events.problems import add_problems
 from index.webhooks import Webhook, Webhooks
 from kadr.contracts.profile import Profile
@@ -100,6 +101,8 @@ def test_a_key_that_is_none_is_refused(client: FlaskClient, key: str) -> None:
         {"name": HALF},
         {"profile_config": {"name": HALF, "components": ["shots"]}},
         {"profile_config": {"components": ["shots"], "cache_ttl_days": 10**30}},
+        {"profil": "fast"},
+        {"profile": "fast", "profile_config": "fast"},
         {"callback_url": f"https://c.example/{HALF}"},
         {"callback_url": "https://exämple.com/"},
         {"video_source": {**S3, "key": HALF}},

@@ -14,12 +14,12 @@ import pytest
 from cli.compose import Machine
 from events import binding
 from events.acquire import Acquire, no_way_out
+from events.asking import source_of
 from events.binding import InvalidEvent
 from events.egress.fetching import Fetching
 from events.egress.filter import Filter
 from events.egress.proxy import EgressProxy
 from events.inbox import address
-from events.ingest import source_of
 from events.messages import acquire_body
 from events.sources import Sources
 from kadr.contracts.keys import jcs

@@ -10,12 +10,12 @@ import pytest
 
 from events import binding
 from events.acquire import no_way_out
+from events.asking import source_of
 from events.binding import InvalidEvent
 from events.egress.errors import failed
 from events.egress.fetching import Fetching
 from events.egress.urls import shown
 from events.egress.ytdlp import check, download, too_large, too_slow
-from events.ingest import source_of
 from events.messages import acquire_body, run_fields
 from kadr.contracts.errors import KadrError
 from kadr.contracts.run import Request
