@@ -45,6 +45,10 @@ class NoSuchFunction(KadrError):
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of words.")
 ids_argument = click.argument("ids", metavar="ID", nargs=-1)
+every_option = click.option(
+    "--all", "every", is_flag=True, help="All dead letters, of all functions unless one is named."
+)
+function_option = click.option("--function", help="With --all: of this function alone.")
 
 
 @click.group("dlq")
@@ -69,6 +73,7 @@ def list_letters(function: str | None, as_json: bool) -> None:
         for letter in letters
     ]
     print_table(("id", "function", "died", "attempts", "why"), rows, right=("attempts",), whole=("id",))
+    print(number(len(letters), "dead letter"))
     return None
 
 
@@ -93,16 +98,17 @@ def show_letter(letter_id: str, as_json: bool) -> None:
 
 @command.command("replay")
 @ids_argument
-@click.option("--all", "every", is_flag=True, help="All dead letters of all functions.")
+@every_option
+@function_option
 @as_json_option
-def replay_letters(ids: tuple[str, ...], every: bool, as_json: bool) -> None:
+def replay_letters(ids: tuple[str, ...], every: bool, function: str | None, as_json: bool) -> None:
     """Try the tasks again: in their run where it is open, else by trying the run's failed parts again."""
     from events.replaying import Replay
 
     found = service()
     replay = Replay(found.store, _letters(found), found.hint)
     done = []
-    for letter in _chosen(found, ids, every):
+    for letter in _chosen(found, ids, every, function):
         how = replay(letter).value
         done.append({"id": letter.id, "run_id": letter.message.run_id, "result": how})
         if not as_json:
@@ -116,13 +122,16 @@ def replay_letters(ids: tuple[str, ...], every: bool, as_json: bool) -> None:
 
 @command.command("drop")
 @ids_argument
-@click.option("--all", "every", is_flag=True, help="All dead letters of all functions.")
+@every_option
+@function_option
 @as_json_option
-def drop_letters(ids: tuple[str, ...], every: bool, as_json: bool) -> None:
+def drop_letters(ids: tuple[str, ...], every: bool, function: str | None, as_json: bool) -> None:
     """Forget dead letters. Their failures stay on record in their runs, which can still be tried again."""
     found = service()
     letters = _letters(found)
-    dropped = sum(letters.drop(one.message.function, [one.id]) for one in _chosen(found, ids, every))
+    dropped = sum(
+        letters.drop(one.message.function, [one.id]) for one in _chosen(found, ids, every, function)
+    )
     print_json({"dropped": dropped}) if as_json else print(f"{number(dropped, 'dead letter')} dropped")
 
 
@@ -150,13 +159,17 @@ def _all(found: Service, functions: Sequence[str]) -> Iterator[Letter]:
             at += PAGE
 
 
-def _chosen(found: Service, ids: Sequence[str], every: bool) -> list[Letter]:
-    """Before any of them is touched. Raises UsageError, NoSuchLetter."""
+def _chosen(found: Service, ids: Sequence[str], every: bool, function: str | None) -> list[Letter]:
+    """Before any of them is touched. Raises UsageError, NoSuchLetter, NoSuchFunction."""
     if every == bool(ids):
         raise click.UsageError(
             "name the dead letters by their IDs (`kadr dlq list`), or all of them by --all"
         )
-    return list(_all(found, _functions(found))) if every else _named(found, list(dict.fromkeys(ids)))
+    if function is not None and not every:
+        raise click.UsageError("--function goes with --all: an ID names its letter by itself")
+    return (
+        list(_all(found, _functions(found, function))) if every else _named(found, list(dict.fromkeys(ids)))
+    )
 
 
 def _named(found: Service, ids: Sequence[str]) -> list[Letter]:
