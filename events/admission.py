@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -28,6 +28,9 @@ _log = logging.getLogger("kadr.admission")
 Finished = Callable[[str, str, str, int | None], str | None]
 """(owner, source, config_hash, days) to the id of the run that has answered this question completely, within these days."""
 
+Pinned = Callable[[str, str], str]
+"""(owner, source) to the address with what pins the bytes that lie there now. Raises KadrErrors where there are none."""
+
 NAMESPACE = uuid.UUID("6b616472-0000-5000-8000-72756e000000")
 """Of run ids that are made from the id of the event that asked for the run."""
 
@@ -48,6 +51,8 @@ class Submission:
     meta: Mapping[str, Any] = field(default_factory=dict)
     exact: bool = False
     """The id is of the caller's own making: to ask something else under it is refused."""
+    seen: bool = False
+    """The video was just seen where it lies: nobody need look."""
 
 
 class KeyReused(KadrError):
@@ -74,15 +79,17 @@ class Admission:
         default: Profile,
         announce: Callable[[str], None] = lambda _: None,
         finished: Finished = lambda owner, source, config_hash, days: None,
+        pinned: Pinned = lambda owner, source: source,
     ) -> None:
         self.store = store
         self.question = question
         self.default = default
         self.announce = announce
         self.finished = finished
+        self.pinned = pinned
 
     def admit(self, submission: Submission) -> Admitted:
-        """The run that answers. Raises InvalidProfile, StoreFailure, KeyReused."""
+        """The run that answers. Raises InvalidProfile, StoreFailure, KeyReused, UploadMissing."""
         run_id = str(uuid.uuid5(NAMESPACE, f"{submission.owner}/{submission.event_id}"))
         try:
             before = read_request(self.store, submission.owner, run_id)
@@ -90,11 +97,13 @@ class Admission:
             before = None
         if before is not None and not submission.exact:
             return Admitted(before)
-        request = self._drafted(submission, run_id)
         if before is not None:
-            if _asked(before) != _asked(request):
+            if not _same(before, self._drafted(submission, run_id)):
                 raise KeyReused
             return Admitted(before)
+        if not submission.seen:
+            submission = replace(submission, source=self.pinned(submission.owner, submission.source))
+        request = self._drafted(submission, run_id)
         if (found := self._finished(request)) is not None:
             _log.info("a run of %s is there", found.source_name, extra=about(found.run_id, found.owner))
             return Admitted(found, finished=True)
@@ -140,6 +149,14 @@ def _stands(source: str) -> bool:
     """Whether an address means the same bytes each time, or is a URL, of which the profile says how long it does."""
     url = urlsplit(source)
     return url.scheme in ("https", "http") or (url.scheme == "s3" and "versionId" in parse_qs(url.query))
+
+
+def _same(before: Request, now: Request) -> bool:
+    """Whether the same is asked; an upload was pinned when it was asked about first, if it came without an ETag."""
+    asked, again = _asked(before), _asked(now)
+    if "?" not in now.source and before.source.startswith(f"{now.source}?etag="):
+        again["source"] = asked["source"]
+    return asked == again
 
 
 def _asked(request: Request) -> dict[str, Any]:

@@ -105,15 +105,13 @@ def source_of(owner: str, told: Any) -> str:
         name = str(told.get("key") or "")
         if layout.owner_of_inbox(name) != owner:
             raise InvalidEvent(f"video_source.key {name[:200]!r} is not in the inbox of {owner}")
+        _named(name)
         return address(name, str(told.get("etag") or ""))
     if kind == "s3":
         bucket, key = str(told.get("bucket") or ""), str(told.get("key") or "")
         if not key:
             raise InvalidEvent("video_source of type s3 needs a bucket and a key")
-        try:
-            checked(key)
-        except StoreFailure as error:
-            raise InvalidEvent(f"video_source.key {key[:200]!r} is no object's name") from error
+        _named(key)
         if not _BUCKET.fullmatch(bucket):
             raise InvalidEvent(f"video_source.bucket {bucket[:80]!r} is no bucket's name")
         version = str(told.get("version") or "")
@@ -124,6 +122,13 @@ def source_of(owner: str, told: Any) -> str:
         except ValueError as error:
             raise InvalidEvent(f"video_source.url: {error}") from error
     raise InvalidEvent(f"video_source.type {str(kind)[:50]!r} must be upload, https, youtube_url or s3")
+
+
+def _named(key: str) -> None:
+    try:
+        checked(key)
+    except StoreFailure as error:
+        raise InvalidEvent(f"video_source.key {key[:200]!r} is no object's name") from error
 
 
 def _no_url() -> str:

@@ -59,6 +59,7 @@ class Inbox:
             source=address(one.name, one.etag),
             name=one.name.rpartition("/")[2],
             event_id=sha256_json(["inbox", one.bucket, one.name, one.version or one.etag]),
+            seen=True,
         )
         return self.admission.admit(submission).request
 

@@ -23,6 +23,7 @@ from events.binding import InvalidEvent
 from events.inbox import Inbox, Written
 from events.problems import problem, problem_of
 from events.queue.errors import QueueUnavailable
+from events.uploads import UploadMissing
 from kadr.contracts.errors import InvalidObject, InvalidProfile, KadrError, StoreFailure
 from kadr.contracts.keys import jcs, sha256_json
 from kadr.storage import layout
@@ -165,15 +166,15 @@ class Ingest:
                 self._tell(event, error)
                 return self._rejected(raw, str(error))
             made = self.admission.admit(submission)
-        except InvalidProfile as error:
-            return self._no_profile(event, error)
+        except (InvalidProfile, UploadMissing) as error:
+            return self._no_run(event, error)
         except StoreFailure as error:
             return problem(503, error.code, str(error), True, 1)
         said, status = ({"how": "finished"}, 200) if made.finished else ({}, 202)
         body = json.dumps({"run_id": made.request.run_id, **said})
         return Response(body, status, content_type="application/json")
 
-    def _no_profile(self, event: binding.Event | None, error: InvalidProfile) -> Response:
+    def _no_run(self, event: binding.Event | None, error: KadrError) -> Response:
         try:
             self._tell(event, error)
         except StoreFailure as away:

@@ -267,7 +267,10 @@ def _until(up: Up, run_id: str, *states: str) -> str:
 
 def test_a_dead_letter_of_a_closed_run_is_replayed_by_trying_the_run_again(up: Up, seen: Seen) -> None:
     key = "inbox/main/.uploads/late/late.mp4"
-    asked = {"video_source": {"type": "upload", "key": key}, "name": "late.mp4"}
+    body = seen.video.read_bytes()
+    etag = up.minio().put_object("kadr", key, io.BytesIO(body), len(body)).etag
+    up.minio().put_object("kadr", key, io.BytesIO(b"another"), 7)
+    asked = {"video_source": {"type": "upload", "key": key, "etag": etag}, "name": "late.mp4"}
     run_id = up.ask("POST", "/v1/runs", asked)[1]["run_id"]
     assert _until(up, run_id, "failed") == "failed"
     deadline = time.monotonic() + END_S
@@ -286,7 +289,6 @@ def test_a_dead_letter_of_a_closed_run_is_replayed_by_trying_the_run_again(up: U
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
-    body = seen.video.read_bytes()
     up.minio().put_object("kadr", key, io.BytesIO(body), len(body))
     assert said(up, "dlq", "replay", letter["id"])[0]["result"] == "retried"
     assert _until(up, run_id, "complete") == "complete"

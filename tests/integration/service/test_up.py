@@ -158,6 +158,7 @@ def test_strangers_are_refused(up: Up, path: str) -> None:
     [
         ({"type": "upload", "key": "inbox/somebody/x.mp4"}, "inbox"),
         ({"type": "ftp", "url": "ftp://x/"}, "video_source.type"),
+        ({"type": "upload", "key": "inbox/main/.uploads/none/gone.mp4"}, "is not there: put the file first"),
         (None, "video_source"),
     ],
 )
@@ -171,7 +172,6 @@ def test_a_source_that_cannot_be_is_refused(up: Up, source: Any, word: str) -> N
     "source",
     [
         {"type": "s3", "bucket": "kadr", "key": "videos/other/x/source"},
-        {"type": "upload", "key": "inbox/main/.uploads/none/gone.mp4"},
         {"type": "https", "url": "https://169.254.169.254/latest/meta-data/"},
         {"type": "youtube_url", "url": "https://localhost/watch?v=1"},
     ],
