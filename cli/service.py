@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from events.hints import Hints
     from events.inbox import Inbox
     from events.queue.claims import RedisClaims
-    from events.queue.dispatch import Dispatcher
+    from events.queue.dispatch import Dispatcher, Rate
     from events.queue.news import News
     from events.queue.server import Server
     from events.sources import Sources
@@ -129,17 +129,25 @@ class Service:
         return Hints(self.server, self.settings.hint_window_ms)
 
     @cached_property
-    def dispatcher(self) -> Dispatcher:
+    def rates(self) -> dict[str, Rate]:
         """Raises InvalidSetting where a rate is said of what is no function."""
-        from events.queue.dispatch import Dispatcher, rates_of
+        from events.queue.dispatch import rates_of
 
+        said = f"KADR_RATE_LIMITS={self.settings.rate_limits!r} will not do:"
         rates = rates_of(self.settings.rate_limits)
         if unknown := sorted(set(rates) - {ACQUIRE, *self.catalogue.components}):
             known = ", ".join((ACQUIRE, *self.catalogue.components))
-            raise InvalidSetting(f"KADR_RATE_LIMITS names {', '.join(unknown)}; there are {known}")
+            raise InvalidSetting(f"{said} there is no component {', '.join(unknown)}; there are {known}")
         if stopped := [name for name, rate in rates.items() if not rate.per_s]:
-            raise InvalidSetting(f"KADR_RATE_LIMITS: {stopped[0]} would never run at 0 a second")
-        return Dispatcher(self.server, rates)
+            raise InvalidSetting(f"{said} {stopped[0]} would never run at 0 a second")
+        return rates
+
+    @cached_property
+    def dispatcher(self) -> Dispatcher:
+        """Raises InvalidSetting."""
+        from events.queue.dispatch import Dispatcher
+
+        return Dispatcher(self.server, self.rates)
 
     @cached_property
     def news(self) -> News:
@@ -186,14 +194,12 @@ class Service:
     @cached_property
     def admission(self) -> Admission:
         from events.admission import Admission
-        from events.uploads import Uploads
         from kadr.pipeline.profiles import load_profile
 
         default = load_profile(self.settings.default_profile)
         index = self.index
         known = {} if index is None else {"finished": index.finished}
-        pinned = Uploads(self.store, self.bucket).pinned
-        return Admission(self.store, self.machine.question, default, self.hint, pinned=pinned, **known)
+        return Admission(self.store, self.machine.question, default, self.hint, **known)
 
     @cached_property
     def inbox(self) -> Inbox:

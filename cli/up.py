@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from cli import running
+from cli.checks import check
 from cli.servers import ports
 from cli.servers.process import LOOPBACK, Process, ServerFailed, free_port, gunicorn
 from kadr.settings import Settings
@@ -39,6 +40,7 @@ def command(port: int, host: str) -> None:
     """Start the service: API, inbox and functions, scaled from zero by what waits. Ctrl-C stops it; what it holds stays."""
     places = binds(host, port)
     settings = Settings.read()
+    check(settings)
     ports.need(places, "--port")
     control_port = _control_port(settings, port)
     folder = settings.home / "service"
@@ -152,7 +154,6 @@ def _prepare() -> None:
     from index.migrations import migrate
 
     service = Service()
-    _ = service.dispatcher  # what its settings say is refused here, not in a log
     service.client.make_bucket()
     service.bucket.notify(["inbox/", "state/"], ARN)
     if service.index is not None:

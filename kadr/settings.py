@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
@@ -15,6 +16,16 @@ from kadr.contracts.errors import KadrError
 _PREFIX = "KADR_"
 _ALLOWED = r"^\s*([^\s,]+:\d{1,5}\s*(,\s*|$))*$"
 _RATES = r"^\s*([a-z][a-z0-9_]*=\d{1,6}(\.\d{1,6})?(:[1-9]\d{0,5})?\s*(,\s*|$))*$"
+_WORDS = {
+    "KADR_EGRESS_ALLOW": "host:port, host:port, ... like intranet:8443",
+    "KADR_RATE_LIMITS": "component=tasks a second, with :tasks at once after it or without, like speech=0.5, ocr=20:40",
+    "KADR_API_OWNER": "at most 63 lower-case letters, digits, - and _, with a letter or digit first",
+    "KADR_PUBLIC_URL": "an http or https URL without ? and #, like https://kadr.example.com",
+    "KADR_SINK_URL": "an http or https URL without user, password, ? and #, like https://example.com/sink",
+}
+"""What a pattern asks for, in words."""
+_INSIDE = re.compile(r"//[^/]*@")
+"""Whoever a URL names, and the password."""
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)]
 
 
@@ -107,8 +118,11 @@ class Settings(BaseSettings):
             name = str(fault["loc"][0]).upper()
             variable = name if name.startswith(_PREFIX) else f"{_PREFIX}{name}"
             why = fault["msg"].removeprefix("Input ")
+            if fault["type"] == "string_pattern_mismatch":
+                why = f"should be {_WORDS.get(variable, 'written otherwise')}"
+            value = _INSIDE.sub("//...@", str(fault["input"]))
             raise InvalidSetting(
-                f"{variable}={fault['input']!r} will not do: it {why}; docs/settings.md says what it may be"
+                f"{variable}={value!r} will not do: it {why}; docs/settings.md says what it may be"
             ) from error
 
     @property

@@ -73,3 +73,49 @@ def test_a_server_is_not_ready_because_somebody_else_answers_on_its_port(tmp_pat
     )
     with pytest.raises(ServerFailed, match="demo did not answer"):
         sleeper.start(0.5)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "why"),
+    [
+        ("KADR_DEFAULT_PROFILE", "bogus", "there is no profile 'bogus'"),
+        ("KADR_CA_FILE", "/nope", "No such file or directory; name a file of certificates in PEM"),
+        ("KADR_CA_FILE", __file__, "it holds no certificates"),
+        ("KADR_RATE_LIMITS", "speech=x", "like speech=0.5"),
+        ("KADR_RATE_LIMITS", "telepathy=1", "there is no component telepathy; there are acquire"),
+        ("KADR_RATE_LIMITS", "ocr=0", "would never run"),
+        ("KADR_EGRESS_ALLOW", "nonsense", "host:port, host:port"),
+        ("KADR_EGRESS_ALLOW", "there:99999", "'there:99999' is not host:port"),
+        ("KADR_PUBLIC_URL", "kadr.example.com", "an http or https URL"),
+        ("KADR_S3_ENDPOINT", "nowhere", "http://HOST:PORT"),
+        ("S3_PUBLIC_ENDPOINT", "https://", "https://HOST:PORT"),
+        ("KADR_EGRESS_PROXY", "nowhere", "http://HOST:PORT"),
+    ],
+)
+def test_a_value_that_a_setting_cannot_have_is_said_with_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, why: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    said = refused(home, "--port", str(free_port()))
+    assert said.startswith(f"{variable}={value!r} will not do: ")
+    assert why in said
+    assert "pattern" not in said
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("KADR_CALLBACK_SECRET", "abc-hidden"),
+        ("KADR_SINK_SECRET", "abc-hidden"),
+        ("KADR_EVENTS_SECRET", "whsec_hidden"),
+        ("KADR_REDIS_URL", "valkey:hidden"),
+        ("KADR_SINK_URL", "https://user:hidden@example.com/"),
+    ],
+)
+def test_a_secret_that_will_not_do_is_not_shown(
+    home: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    said = refused(home, "--port", str(free_port()))
+    assert said.startswith(variable)
+    assert "hidden" not in said
