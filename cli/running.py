@@ -5,10 +5,11 @@ It holds keys, so only its owner may read it; it is removed when the service sto
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import psutil
 from pydantic import SecretStr
 
 from cli.service import Service, ServiceUnset
+from kadr.contracts.errors import KadrError
 from kadr.settings import Settings
 
 LOCAL = "http://127.0.0.1:8080"
@@ -58,15 +60,46 @@ def remove(home: Path) -> None:
     place(home).unlink(missing_ok=True)
 
 
-def running(settings: Settings) -> Mapping[str, Any] | None:
-    """``url``, ``control`` and ``settings`` of the service that runs here; None if none does, or another queue is named."""
+class RunsAlready(KadrError):
+    """Another Kadr runs in the same folder."""
+
+    status = 422
+
+
+@contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """While it lasts, no second service starts in ``home``. Raises RunsAlready saying where the first one is."""
+    lock = os.open(place(home).with_name("lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            found = _told(home)
+            where = (
+                f" at {found['url']} (process {found['pid']})" if found else ", or is just starting or ending"
+            )
+            raise RunsAlready(
+                f"Kadr runs already in KADR_HOME {home}{where}: stop that one, or name another folder by KADR_HOME"
+            ) from error
+        yield
+    finally:
+        os.close(lock)
+
+
+def _told(home: Path) -> dict[str, Any] | None:
+    """What the service of ``home`` says of itself, if it runs."""
     with suppress(OSError, ValueError, KeyError, psutil.Error):
-        found: dict[str, Any] = json.loads(place(settings.home).read_text())
-        named = _plain(settings.redis_url)
-        there = psutil.Process(found["pid"]).create_time() == found["since"]
-        if there and named in (None, found["settings"]["redis_url"]):
+        found: dict[str, Any] = json.loads(place(home).read_text())
+        if psutil.Process(found["pid"]).create_time() == found["since"]:
             return found
     return None
+
+
+def running(settings: Settings) -> Mapping[str, Any] | None:
+    """``url``, ``control`` and ``settings`` of the service that runs here; None if none does, or another queue is named."""
+    found = _told(settings.home)
+    named = _plain(settings.redis_url)
+    return found if found and named in (None, found["settings"]["redis_url"]) else None
 
 
 def _settings(plain: Mapping[str, Any]) -> dict[str, Any]:

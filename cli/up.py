@@ -20,7 +20,7 @@ from cli import running
 from cli.checks import check
 from cli.servers import ports
 from cli.servers.process import LOOPBACK, Process, ServerFailed, free_port, gunicorn
-from kadr.settings import Settings
+from kadr.settings import InvalidSetting, Settings
 
 if TYPE_CHECKING:
     from cli.servers.s3 import S3Server
@@ -41,14 +41,20 @@ def command(port: int, host: str) -> None:
     places = binds(host, port)
     settings = Settings.read()
     check(settings)
-    ports.need(places, "--port")
-    control_port = _control_port(settings, port)
     folder = settings.home / "service"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise InvalidSetting(
+            f"KADR_HOME={str(settings.home)!r} will not do: {folder}: {error.strerror}"
+        ) from error
     with ExitStack() as stack:
+        stack.enter_context(running.alone(settings.home))
+        ports.need(places, "--port")
+        control_port = _control_port(settings, port)
+        ended = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: ended.set())
         servers = dict[str, Runs]()
         environment = _servers(stack, settings, folder, port, servers)
         reached = LOOPBACK if host in EVERYWHERE else f"[{host}]" if ":" in host else host

@@ -117,7 +117,7 @@ class Postgres:
         except BlockingIOError as error:
             os.close(lock)
             raise ServerFailed(
-                f"another Kadr runs PostgreSQL in {self.folder}: stop it, or name another folder"
+                f"another Kadr runs PostgreSQL in {self.folder}: stop it, or name another folder by KADR_HOME"
             ) from error
         self._lock = lock
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cli import up
+from cli import running, up
 from cli.servers.ports import PortTaken, need
 from cli.servers.process import LOOPBACK, Process, ServerFailed, free_port
 
@@ -35,6 +36,17 @@ def refused(home: Path, *args: str) -> str:
     assert result.exit_code
     assert not (home / "service/settings.json").exists()
     return str(result.exception)
+
+
+def test_a_second_start_in_the_same_home_says_where_the_first_is(home: Path) -> None:
+    (home / "service").mkdir(parents=True)
+    with running.alone(home):
+        assert f"KADR_HOME {home}, or is just starting" in refused(home, "--port", str(free_port()))
+        running.write(home, "http://127.0.0.1:4711", "http://127.0.0.1:4712")
+        said = refused(home, "--port", str(free_port()))
+    assert f"{home} at http://127.0.0.1:4711 (process {os.getpid()}): stop that one" in said
+    with running.alone(home):
+        pass
 
 
 @pytest.mark.parametrize("host", [LOOPBACK, "0.0.0.0", "127.0.0.2"])
@@ -89,6 +101,7 @@ def test_a_server_is_not_ready_because_somebody_else_answers_on_its_port(tmp_pat
         ("KADR_PUBLIC_URL", "kadr.example.com", "an http or https URL"),
         ("KADR_S3_ENDPOINT", "nowhere", "http://HOST:PORT"),
         ("S3_PUBLIC_ENDPOINT", "https://", "https://HOST:PORT"),
+        ("KADR_HOME", "/dev/null/home", "Not a directory"),
         ("KADR_EGRESS_PROXY", "nowhere", "http://HOST:PORT"),
     ],
 )
