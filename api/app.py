@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import mimetypes
 import re
 import threading
 import uuid
@@ -33,7 +32,7 @@ EXPIRES_S = 3600
 PART_BYTES = 64 << 20
 MAX_PARTS = 10_000
 MAX_BYTES = PART_BYTES * MAX_PARTS
-_NAME = re.compile(r"(?!\.{1,2}$)[^\x00-\x1f\x7f/\\\ud800-\udfff]{1,200}")
+NAME = re.compile(r"(?!\.{1,2}$)[^\x00-\x1f\x7f/\\\ud800-\udfff]{1,200}")
 _UPLOAD = re.compile(r"[0-9a-f]{32}")
 _DIGITS = re.compile(r"[1-9][0-9]{0,15}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -103,7 +102,6 @@ class Api:
             ("POST", "/runs/<run_id>/cancel", self.cancel),
             ("POST", "/runs/<run_id>/retry", self.retry),
             ("GET", "/runs/<run_id>/manifest", self.manifest),
-            ("GET", "/runs/<run_id>/report/<name>", self.report),
         ]
         for method, path, view in routes:
             made.add_url_rule(path, view.__name__, view, methods=[method])
@@ -123,7 +121,7 @@ class Api:
         """
         body = json_body()
         name, size = body.get("name"), body.get("size")
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
+        if not isinstance(name, str) or not NAME.fullmatch(name):
             raise BadRequest("name must be a file's name of at most 200 characters, without slashes")
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise BadRequest("size must be the file's bytes, 1 or more")
@@ -181,7 +179,7 @@ class Api:
         prefix = layout.uploads_prefix(self.owner)
         if isinstance(told, str) and told.startswith(prefix):
             upload, _, name = told.removeprefix(prefix).partition("/")
-            if _UPLOAD.fullmatch(upload) and _NAME.fullmatch(name):
+            if _UPLOAD.fullmatch(upload) and NAME.fullmatch(name):
                 return told
         raise BadRequest("key must be the one that the upload was begun with")
 
@@ -203,7 +201,8 @@ class Api:
                 raise BadRequest("Idempotency-Key must be 1 to 255 visible ASCII characters")
         return self.submit(self.owner, body, key)
 
-    def _state(self, run_id: str) -> tuple[Request, RunState]:
+    def state(self, run_id: str) -> tuple[Request, RunState]:
+        """Of a run of the owner's. Raises NotFound."""
         if not _RUN_ID.fullmatch(run_id):
             raise NotFound(f"there is no run {run_id[:80]!r}")
         try:
@@ -225,11 +224,11 @@ class Api:
 
     def run(self, run_id: str) -> Response:
         """How far a run is, by stage and component."""
-        asked, state = self._state(run_id)
+        asked, state = self.state(run_id)
         return said(200, described(asked, state))
 
     def cancel(self, run_id: str) -> Response:
-        asked, state = self._state(run_id)
+        asked, state = self.state(run_id)
         if state.closed is not None:
             raise Conflict(f"run {run_id} ended already: {state.closed.status.value}")
         name = layout.state_prefix(asked.owner, run_id) + layout.cancelled(state.epoch)
@@ -239,7 +238,7 @@ class Api:
 
     def retry(self, run_id: str) -> Response:
         """Try again what failed, by the catalogue of today; what succeeded stays where it would be made the same."""
-        asked, state = self._state(run_id)
+        asked, state = self.state(run_id)
         if state.closed is None or state.closed.status is RunStatus.COMPLETE:
             raise Conflict(
                 f"run {run_id} is {state.status.value}: only one that ended with failures is tried again"
@@ -249,26 +248,11 @@ class Api:
         return said(202, {"run_id": run_id, "status": RunStatus.QUEUED.value})
 
     def manifest(self, run_id: str) -> Response:
-        asked, state = self._state(run_id)
+        asked, state = self.state(run_id)
         if state.closed is None:
             raise Conflict(f"run {run_id} is {state.status.value}: it has a manifest when it has ended")
         body = self.store.get(layout.manifest(asked.owner, run_id, state.closed.manifest))
         return Response(body, 200, content_type="application/json")
-
-    def report(self, run_id: str, name: str) -> Response:
-        asked, state = self._state(run_id)
-        if not _NAME.fullmatch(name):
-            raise NotFound(f"run {run_id} has no {name!r}")
-        if state.closed is None:
-            raise Conflict(f"run {run_id} is {state.status.value}: it has a report when it has ended")
-        try:
-            body = self.store.get(layout.report_file(asked.owner, run_id, state.closed.manifest, name))
-        except ObjectMissing as error:
-            raise NotFound(f"run {run_id} has no {name!r} (yet)") from error
-        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        answer = Response(body, 200, content_type=kind)
-        answer.headers["X-Content-Type-Options"] = "nosniff"
-        return answer
 
 
 def described(asked: Request, state: RunState) -> dict[str, Any]:

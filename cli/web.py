@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask
 
 from api.app import Api, Begun
+from api.reports import ReportRoutes
 from api.sync import Sync
 from api.webhooks import WebhookRoutes, WebhookService
 from cli.answers import Answers
@@ -21,6 +22,7 @@ from events.ingest import Ingest
 from events.problems import add_problems
 from events.queue.queue import Queue
 from kadr.contracts.keys import sha256_json
+from kadr.settings import Settings
 from kadr.telemetry import logs
 from kadr.telemetry.metrics import Metrics
 
@@ -63,12 +65,19 @@ def create(service: Service) -> Flask:
         api.check_key,
     )
     sync = Sync(api, service.settings.process_sync)
-    for blueprint in (ingest.blueprint(), api.blueprint(), hooks.blueprint(), sync.blueprint()):
-        app.register_blueprint(blueprint)
+    reports = ReportRoutes(api, _links_secret(service.settings))
+    for routes in (ingest, api, reports, hooks, sync):
+        app.register_blueprint(routes.blueprint())
     add_problems(app)
     add_health(app, lambda: "the object store does not answer" if service.client.resting else "")
     add_metrics(app, Metrics())
     return app
+
+
+def _links_secret(settings: Settings) -> str:
+    """Another API key ends all links. The store's key is in it too, so that nobody tries weak API keys on a link at home."""
+    secrets = (settings.api_key, settings.s3_secret_key)
+    return "\n".join(secret.get_secret_value() for secret in secrets if secret)
 
 
 def started() -> Flask:
