@@ -71,7 +71,7 @@ def command(port: int, host: str) -> None:
         control_url = f"http://{LOOPBACK}:{control_port}"
         running.write(settings.home, f"http://{reached}:{port}", control_url)
         stack.callback(running.remove, settings.home)
-        _tell(f"http://{reached}:{port}", environment, settings, folder, control_url)
+        _tell(host, f"http://{reached}:{port}", environment, settings, folder, control_url)
         others = {process.name: process for process in (web, control, *egress)}
         _watch(ended, {**servers, **others})
         click.echo("stopping: what is being computed may end, the rest waits for the next start", err=True)
@@ -220,7 +220,9 @@ def _control(folder: Path, port: int) -> Process:
     return control
 
 
-def _tell(url: str, environment: dict[str, str], settings: Settings, folder: Path, control: str) -> None:
+def _tell(
+    host: str, url: str, environment: dict[str, str], settings: Settings, folder: Path, control: str
+) -> None:
     said = [
         f"Kadr is up at {url} (Ctrl-C stops it; everything stays in {folder})",
         f"  API key      {environment['KADR_API_KEY']}; callbacks are signed by {environment['KADR_CALLBACK_SECRET']}",
@@ -235,7 +237,24 @@ def _tell(url: str, environment: dict[str, str], settings: Settings, folder: Pat
         f"  metrics      {url}/metrics and {control}/metrics; logs are in {folder / 'logs'}",
         "  try          kadr submit VIDEO --wait, and kadr top beside it; kadr dlq lists what was given up",
     ]
-    click.echo("\n".join(said))
+    click.echo("\n".join([*said, *elsewhere(host, settings)]))
+
+
+def elsewhere(host: str, settings: Settings) -> list[str]:
+    """What who listens for other machines has not told us: how they reach what is on loopback."""
+    said: list[str] = []
+    if host in (LOOPBACK, "localhost", "::1"):
+        return said
+    if settings.s3_endpoint is None and settings.s3_public_endpoint is None:
+        said += [
+            f"  elsewhere    the object store listens on {LOOPBACK} alone: uploads and links to results fail from other machines",
+            "               until S3_PUBLIC_ENDPOINT is the URL of a proxy before it that keeps the Host header",
+        ]
+    if host in EVERYWHERE and settings.public_url is None:
+        said += [
+            f"  elsewhere    links in answers begin with http://{LOOPBACK}: KADR_PUBLIC_URL is the API's URL as others reach it"
+        ]
+    return said
 
 
 def _watch(ended: threading.Event, running: Mapping[str, Runs]) -> None:

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from cli import running, up
 from cli.servers.ports import PortTaken, need
 from cli.servers.process import LOOPBACK, Process, ServerFailed, free_port
+from kadr.settings import Settings
 
 
 @pytest.fixture
@@ -132,3 +133,18 @@ def test_a_secret_that_will_not_do_is_not_shown(
     said = refused(home, "--port", str(free_port()))
     assert said.startswith(variable)
     assert "hidden" not in said
+
+
+def test_who_listens_for_other_machines_is_told_what_they_cannot_reach(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("S3_PUBLIC_ENDPOINT", "KADR_PUBLIC_URL"):
+        monkeypatch.delenv(name, raising=False)
+    assert up.elsewhere(LOOPBACK, Settings.read()) == []
+    said = "\n".join(up.elsewhere("0.0.0.0", Settings.read()))
+    assert "S3_PUBLIC_ENDPOINT" in said
+    assert "KADR_PUBLIC_URL" in said
+    assert "KADR_PUBLIC_URL" not in "\n".join(up.elsewhere("192.0.2.1", Settings.read()))
+    monkeypatch.setenv("S3_PUBLIC_ENDPOINT", "https://objects.example.com")
+    monkeypatch.setenv("KADR_PUBLIC_URL", "https://kadr.example.com")
+    assert up.elsewhere("0.0.0.0", Settings.read()) == []
