@@ -194,12 +194,14 @@ class Service:
     @cached_property
     def admission(self) -> Admission:
         from events.admission import Admission
+        from events.uploads import Uploads
         from kadr.pipeline.profiles import load_profile
 
         default = load_profile(self.settings.default_profile)
         index = self.index
         known = {} if index is None else {"finished": index.finished}
-        return Admission(self.store, self.machine.question, default, self.hint, **known)
+        pinned = Uploads(self.store, self.bucket).pinned
+        return Admission(self.store, self.machine.question, default, self.hint, pinned=pinned, **known)
 
     @cached_property
     def inbox(self) -> Inbox:
