@@ -121,26 +121,26 @@ class Api:
         """
         body = json_body()
         name, size = body.get("name"), body.get("size")
+        wrong = []
         if not isinstance(name, str) or not NAME.fullmatch(name):
-            raise BadRequest("name must be a file's name of at most 200 characters, without slashes")
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise BadRequest("size must be the file's bytes, 1 or more")
+            wrong.append("name must be a file's name of at most 200 characters, without slashes")
+        if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MAX_BYTES:
+            wrong.append(f"size must be the file's bytes, a number of 1 to {MAX_BYTES}")
+        if wrong:
+            raise BadRequest("; ".join(wrong))
         key = f"{layout.uploads_prefix(self.owner)}{uuid.uuid4().hex}/{name}"
         if size <= PART_BYTES:
             return said(
                 201,
                 {"key": key, "url": self.bucket.presign_put(key, EXPIRES_S, size), "expires_s": EXPIRES_S},
             )
-        if size > MAX_BYTES:
-            raise BadRequest(f"size {size} is more than {MAX_BYTES} bytes")
         upload = self.bucket.begin_upload(key)
         return said(201, self._parts(key, upload, size))
 
     def upload(self, upload: str) -> Response:
         """What of an upload in parts is there, and URLs for the rest."""
-        return said(
-            200, self._parts(self._key(request.args.get("key")), upload, _size(request.args.get("size")))
-        )
+        key, size = self._begun(request.args)
+        return said(200, self._parts(key, upload, size))
 
     def _parts(self, key: str, upload: str, size: int) -> dict[str, Any]:
         there = {part.number: part.size for part in self.bucket.parts(key, upload)}
@@ -166,8 +166,7 @@ class Api:
         }
 
     def complete_upload(self, upload: str) -> Response:
-        body = json_body()
-        key, size = self._key(body.get("key")), _size(body.get("size"))
+        key, size = self._begun(json_body())
         parts = self.bucket.parts(key, upload)
         if sum(part.size for part in parts) != size:
             raise Conflict(
@@ -175,13 +174,22 @@ class Api:
             )
         return said(200, {"key": key, "etag": self.bucket.complete_upload(key, upload, parts)})
 
-    def _key(self, told: Any) -> str:
+    def _begun(self, told: Mapping[str, Any]) -> tuple[str, int]:
+        """The key and the size of an upload that was begun. Raises BadRequest with all that is wrong."""
+        key, size = told.get("key"), told.get("size")
+        wrong = [] if self._is_key(key) else ["key must be the one that the upload was begun with"]
+        if isinstance(size, bool) or not _DIGITS.fullmatch(str(size)) or int(str(size)) > MAX_BYTES:
+            wrong.append(f"size must be the file's bytes, at most {MAX_BYTES}")
+        if wrong:
+            raise BadRequest("; ".join(wrong))
+        return str(key), int(str(size))
+
+    def _is_key(self, told: object) -> bool:
         prefix = layout.uploads_prefix(self.owner)
-        if isinstance(told, str) and told.startswith(prefix):
-            upload, _, name = told.removeprefix(prefix).partition("/")
-            if _UPLOAD.fullmatch(upload) and NAME.fullmatch(name):
-                return told
-        raise BadRequest("key must be the one that the upload was begun with")
+        if not isinstance(told, str) or not told.startswith(prefix):
+            return False
+        upload, _, name = told.removeprefix(prefix).partition("/")
+        return bool(_UPLOAD.fullmatch(upload) and NAME.fullmatch(name))
 
     # -- runs --------------------------------------------------------------------------------------------------------
 
@@ -295,12 +303,6 @@ def json_body() -> dict[str, Any]:
     if not isinstance(found, dict):
         raise BadRequest("the body must be a JSON object")
     return found
-
-
-def _size(told: Any) -> int:
-    if isinstance(told, bool) or not _DIGITS.fullmatch(str(told)) or int(told) > MAX_BYTES:
-        raise BadRequest(f"size must be the file's bytes, at most {MAX_BYTES}")
-    return int(told)
 
 
 def said(status: int, what: dict[str, Any]) -> Response:

@@ -127,3 +127,13 @@ def test_a_file_that_nobody_dropped_is_refused(house: House) -> None:
     status, said = house.begin("inbox/main/nope.mp4", "nope")
     assert (status, "inbox/main/nope.mp4 is not there" in said["detail"]) == (409, True)
     assert list(house.store.list("state/")) == []
+
+
+def test_all_that_an_upload_lacks_is_said_at_once(house: House) -> None:
+    for method, path, words in (
+        ("POST", "/v1/uploads", ("name", "size")),
+        ("GET", "/v1/uploads/u", ("key", "size")),
+        ("POST", "/v1/uploads/u/complete", ("key", "size")),
+    ):
+        status, said = house.ask(method, path, {})
+        assert (status, [word in said["detail"] for word in words]) == (422, [True, True])
