@@ -8,7 +8,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from cli import reports
+from cli.client import PASSING, TRIES, Client, NotReached, ServerSaid
 from cli.running import LOCAL, running
 from kadr.contracts.errors import KadrError
 from kadr.settings import InvalidSetting, Settings
@@ -32,70 +33,8 @@ from kadr.settings import InvalidSetting, Settings
 POLL_S = 0.5
 PIECE = 1 << 20
 ENDED = ("complete", "partial", "failed", "cancelled")
-TRIES = 4
 AWAY_S = 60.0
 """How long a service that gives no answer is waited for: it may be starting again, and the run goes on by itself."""
-PASSING = (429, 500, 502, 503, 504)
-"""What a store answers that is busy or starts again."""
-
-
-class ServerSaid(KadrError):
-    """The service refused."""
-
-
-class NotReached(ServerSaid):
-    """The service gave no answer: what was asked may have been done."""
-
-
-class Client:
-    """The API at ``server``."""
-
-    def __init__(self, server: str, key: str) -> None:
-        self.server = server.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-
-    def ask_once(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """POST that is done once, however often it is sent: by its key the service knows it again. Raises ServerSaid."""
-        key = {"Idempotency-Key": f'"{uuid.uuid4()}"'}
-        for attempt in range(1, TRIES + 1):
-            try:
-                return self.ask("POST", path, body, key)
-            except NotReached:
-                if attempt == TRIES:
-                    raise
-            time.sleep(attempt)
-        raise AssertionError
-
-    def ask(
-        self,
-        method: str,
-        path: str,
-        body: dict[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> dict[str, Any]:
-        """Raises ServerSaid with the service's own words, NotReached."""
-        data = None if body is None else json.dumps(body).encode()
-        sent = {**self._headers, **(headers or {})}
-        asked = urllib.request.Request(f"{self.server}/v1{path}", data, sent, method=method)
-        try:
-            with urllib.request.urlopen(asked, timeout=60) as answer:
-                found: dict[str, Any] = json.load(answer)
-                return found
-        except urllib.error.HTTPError as error:
-            kind = NotReached if error.code in PASSING else ServerSaid
-            raise kind(f"{self.server} says: {_detail(error)}") from error
-        except (OSError, ValueError) as error:
-            why = getattr(error, "reason", error)
-            raise NotReached(
-                f"{self.server} cannot be reached: {why}; is the service up (`kadr up`)?"
-            ) from error
-
-
-def _detail(error: urllib.error.HTTPError) -> str:
-    try:
-        return str(json.loads(error.read())["detail"])
-    except (ValueError, KeyError, OSError):
-        return f"HTTP {error.code} {error.reason}"
 
 
 @click.command("submit")
@@ -115,6 +54,11 @@ def _detail(error: urllib.error.HTTPError) -> str:
 @click.option(
     "--wait", is_flag=True, help="Wait until the run has ended; the exit code says how (1: failed)."
 )
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder into which the report is put when the run has ended; waits for that.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The run as JSON.")
 def command(
     file: Path | None,
@@ -123,6 +67,7 @@ def command(
     profile: str | None,
     priority: int,
     wait: bool,
+    out: Path | None,
     as_json: bool,
 ) -> None:
     """Upload FILE to a Kadr service and have it analysed. The API key is KADR_API_KEY, or that of the service which runs here."""
@@ -139,18 +84,24 @@ def command(
         run = client.ask_once("/runs", {**asked, "name": file.name})
     at = f"{client.server}/v1/runs/{run['run_id']}"
     said = f"run {run['run_id']} is {run['status']}: {at}"
-    if not wait:
+    if not wait and out is None:
         click.echo(json.dumps(run) if as_json else said)
         return
     click.echo(said, err=True)
     try:
         ended = _wait(client, run["run_id"])
+        report = reports.link(client, ended)
+        files = [] if report is None or out is None else reports.fetch(client, report, out)
     except NotReached as error:
         again = f"kadr submit --run {run['run_id']} --wait" + (f" --server {server}" if server else "")
         raise NotReached(
             f"{error}\nThe run is kept ({at}) and goes on when the service is up; to wait for it then: {again}"
         ) from error
-    click.echo(json.dumps(ended) if as_json else _said(client, ended))
+    if as_json:
+        url = report and client.server + report["url"]
+        click.echo(json.dumps({**ended, "report_url": url, "report_files": [str(file) for file in files]}))
+    else:
+        click.echo("\n".join([*_said(ended), *reports.said(client, ended, report, files)]))
     sys.exit(0 if ended["status"] in ("complete", "partial") else 1)
 
 
@@ -161,8 +112,27 @@ def _client(server: str | None) -> Client:
     if settings.api_key is not None:
         return Client(at, settings.api_key.get_secret_value())
     if here is None or at.rstrip("/") != here["url"]:  # a key is sent to its own service alone
-        raise InvalidSetting("KADR_API_KEY is not set: `kadr up` prints the key of its service")
+        raise _no_key(settings, server, here)
     return Client(at, here["settings"]["api_key"])
+
+
+def _no_key(settings: Settings, server: str | None, here: Mapping[str, Any] | None) -> KadrError:
+    """Why there is no key to send: nobody is there, or it is another's service."""
+    if server is not None:
+        try:
+            Client(server, "").ask("GET", "/runs")
+        except NotReached as error:
+            return error
+        except ServerSaid:
+            pass  # it is there, and wants a key
+    if server is not None or here is not None:
+        return InvalidSetting(
+            f"KADR_API_KEY is not set: the service at {server} wants its key, which the `kadr up` there prints"
+        )
+    return InvalidSetting(
+        f"no service runs here (of KADR_HOME {settings.home}) and KADR_API_KEY is not set: start one by `kadr up`, "
+        "or name another by --server and its key by KADR_API_KEY"
+    )
 
 
 def _profile(named: str | None) -> str | dict[str, Any] | None:
@@ -292,12 +262,9 @@ def _bar(tasks: bool = False) -> Progress:
     )
 
 
-def _said(client: Client, run: dict[str, Any]) -> str:
+def _said(run: dict[str, Any]) -> list[str]:
     failed = [
         f"{n}: {c['reason']}" for n, c in run["components"].items() if c["state"] in ("failed", "partial")
     ]
-    said = [f"{run['name']}: {run['status']}", *failed]
-    if run["error"]:
-        said.append(run["error"]["message"])
-    said.append(f"report: {client.server}/v1/runs/{run['run_id']}/report/report.html")
-    return "\n".join(said)
+    error = [run["error"]["message"]] if run["error"] else []
+    return [f"{run['name']}: {run['status']}", *failed, *error]

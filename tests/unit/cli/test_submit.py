@@ -17,8 +17,9 @@ import pytest
 from click.testing import CliRunner
 
 from cli import submit, up
+from cli.client import Client, NotReached, ServerSaid
 from cli.servers.process import LOOPBACK, Process, answers, free_port, gunicorn
-from cli.submit import Client, NotReached, ServerSaid, _put, _wait
+from cli.submit import _put, _wait
 from kadr.contracts.errors import InvalidProfile
 
 BODY = bytes(range(256)) * 20
@@ -49,7 +50,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def do_GET(self) -> None:
-        """A run that has ended."""
+        """A run that has ended, or the files of its report."""
         run = {
             "run_id": "r",
             "name": "v.mp4",
@@ -60,7 +61,13 @@ class Handler(BaseHTTPRequestHandler):
             "tasks": {"done": 1, "known": 1},
             "stages": {},
         }
-        body = json.dumps(run).encode()
+        report = {
+            "url": "/v1/reports/signed/report.html",
+            "expires_s": 3600,
+            "files": ["a.vtt", "report.html"],
+        }
+        said = report if self.path.endswith("/report") else {**run, "video_id": "v"}
+        body = self.path.encode() if "signed" in self.path else json.dumps(said).encode()
         if not (status := self.server.statuses.pop(0) if self.server.statuses else 200):
             return
         self.send_response(status)
@@ -214,6 +221,20 @@ def test_a_run_is_waited_for_by_its_id(api: str) -> None:
     assert f"run r is complete: {api}/v1/runs/r" in ran("--run", "r", "--server", api)[1]
     assert "name a FILE" in ran()[2]
     assert "--profile is for a FILE" in ran("--run", "r", "--profile", "fast")[2]
+
+
+def test_a_report_has_a_link_that_opens_and_is_put_into_a_folder(
+    store: Store, api: str, tmp_path: Path
+) -> None:
+    store.statuses += [200, 200, 404]  # asked for before it is there
+    code, out, err = ran("--run", "r", "--out", str(tmp_path / "new" / "out"), "--server", api)
+    assert code == 0, err
+    assert f"report: {api}/v1/reports/signed/report.html\n  (opens in a browser for 60 min)" in out
+    assert f"lies in {tmp_path}/new/out/report.html" in out
+    files = {file.name: file.read_text() for file in (tmp_path / "new/out").iterdir()}
+    assert files == {name: f"/v1/reports/signed/{name}" for name in ("a.vtt", "report.html")}
+    told = json.loads(ran("--run", "r", "--wait", "--json", "--server", api)[1])
+    assert (told["report_url"], told["report_files"]) == (f"{api}/v1/reports/signed/report.html", [])
 
 
 def test_who_gives_up_is_told_how_to_wait_for_the_run_again(
