@@ -58,8 +58,8 @@ class Client:
         """Raises ServerSaid with the service's own words, NotReached."""
         data = None if body is None else json.dumps(body).encode()
         sent = {**self._headers, **(headers or {})}
-        asked = urllib.request.Request(f"{self.server}/v1{path}", data, sent, method=method)
         try:
+            asked = urllib.request.Request(f"{self.server}/v1{path}", data, sent, method=method)
             with urllib.request.urlopen(asked, timeout=60) as answer:
                 found: dict[str, Any] = json.load(answer)
                 return found

@@ -77,7 +77,8 @@ def _database(settings: Settings) -> Iterator[Database]:
     """The database of the settings, if it answers. Raises InvalidSetting, NotInstalled, DatabaseAway."""
     if (url := settings.database_url) is None:
         raise InvalidSetting(
-            "KADR_DATABASE_URL is not set: name the PostgreSQL that is to hold the index, "
+            f"no service runs here (of KADR_HOME {settings.home}) and KADR_DATABASE_URL is not set: start one by `kadr up`, "
+            "or name the PostgreSQL that is to hold the index, "
             "e.g. postgresql://user:password@host:5432/kadr"
         )
     if importlib.util.find_spec("psycopg") is None:

@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -112,26 +112,25 @@ def _client(server: str | None) -> Client:
     if settings.api_key is not None:
         return Client(at, settings.api_key.get_secret_value())
     if here is None or at.rstrip("/") != here["url"]:  # a key is sent to its own service alone
-        raise _no_key(settings, server, here)
+        raise _no_key(settings, server)
     return Client(at, here["settings"]["api_key"])
 
 
-def _no_key(settings: Settings, server: str | None, here: Mapping[str, Any] | None) -> KadrError:
+def _no_key(settings: Settings, server: str | None) -> KadrError:
     """Why there is no key to send: nobody is there, or it is another's service."""
-    if server is not None:
-        try:
-            Client(server, "").ask("GET", "/runs")
-        except NotReached as error:
-            return error
-        except ServerSaid:
-            pass  # it is there, and wants a key
-    if server is not None or here is not None:
+    if server is None:
         return InvalidSetting(
-            f"KADR_API_KEY is not set: the service at {server} wants its key, which the `kadr up` there prints"
+            f"no service runs here (of KADR_HOME {settings.home}) and KADR_API_KEY is not set: start one by `kadr up`, "
+            "or name another by --server and its key by KADR_API_KEY"
         )
+    try:
+        Client(server, "").ask("GET", "/runs")
+    except NotReached as error:
+        return error
+    except ServerSaid:
+        pass  # it is there, and wants a key
     return InvalidSetting(
-        f"no service runs here (of KADR_HOME {settings.home}) and KADR_API_KEY is not set: start one by `kadr up`, "
-        "or name another by --server and its key by KADR_API_KEY"
+        f"KADR_API_KEY is not set: {server} is not the service that runs here, and its own `kadr up` prints its key"
     )
 
 

@@ -1,4 +1,4 @@
-"""What `kadr up` refuses before it starts anything."""
+"""What `kadr up` refuses before it starts anything, and what others say where nothing was started."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
-from cli import running, up
+from cli import index, running, submit, up
 from cli.servers.ports import PortTaken, need
 from cli.servers.process import LOOPBACK, Process, ServerFailed, free_port
 from kadr.settings import Settings
@@ -19,7 +20,13 @@ from kadr.settings import Settings
 
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    for name in ("KADR_CONTROL_PORT", "KADR_REDIS_URL", "KADR_DATABASE_URL", "KADR_S3_ENDPOINT"):
+    for name in (
+        "KADR_API_KEY",
+        "KADR_CONTROL_PORT",
+        "KADR_REDIS_URL",
+        "KADR_DATABASE_URL",
+        "KADR_S3_ENDPOINT",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KADR_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
@@ -148,3 +155,17 @@ def test_who_listens_for_other_machines_is_told_what_they_cannot_reach(
     monkeypatch.setenv("S3_PUBLIC_ENDPOINT", "https://objects.example.com")
     monkeypatch.setenv("KADR_PUBLIC_URL", "https://kadr.example.com")
     assert up.elsewhere("0.0.0.0", Settings.read()) == []
+
+
+def test_where_no_service_runs_that_is_said(home: Path) -> None:
+    def said(command: click.Command, *args: str) -> str:
+        return str(CliRunner().invoke(command, args).exception)
+
+    nobody = f"no service runs here (of KADR_HOME {home}) and"
+    assert said(submit.command, __file__).startswith(
+        f"{nobody} KADR_API_KEY is not set: start one by `kadr up`"
+    )
+    assert said(index.command, "check").startswith(f"{nobody} KADR_DATABASE_URL is not set: start one")
+    dead = f"http://{LOOPBACK}:{free_port()}"
+    assert said(submit.command, __file__, "--server", dead).startswith(f"{dead} cannot be reached: ")
+    assert said(submit.command, __file__, "--server", "nowhere").startswith("nowhere cannot be reached: ")
