@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask
 
 from api.app import Api, Begun
+from api.listing import Listing
 from api.reports import ReportRoutes
 from api.sync import Sync
 from api.webhooks import WebhookRoutes, WebhookService
@@ -66,7 +67,9 @@ def create(service: Service) -> Flask:
     )
     sync = Sync(api, service.settings.process_sync)
     reports = ReportRoutes(api, _links_secret(service.settings))
-    for routes in (ingest, api, reports, hooks, sync):
+    database = service.index.database if service.index else None
+    listing = Listing(database, service.settings.api_owner, api.check_key)
+    for routes in (ingest, api, listing, reports, hooks, sync):
         app.register_blueprint(routes.blueprint())
     add_problems(app)
     add_health(app, lambda: "the object store does not answer" if service.client.resting else "")

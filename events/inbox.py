@@ -18,6 +18,8 @@ from kadr.storage.store import ObjectStore
 INBOX = "kadr"
 """The scheme of addresses in Kadr's own inbox: kadr:///inbox/OWNER/NAME?etag=…"""
 PREFIX = "inbox/"
+FORM = "inbox/OWNER/NAME, OWNER of small letters, digits, - and _"
+NOTED = 1000
 TOLD_MS = 30_000
 """What is younger is about to be told of."""
 
@@ -50,6 +52,9 @@ class Inbox:
     _asked: dict[str, int] = field(default_factory=dict, repr=False)
     """When what lies there was written, of what was asked about: what stays there costs no more than the listing."""
 
+    _noted: set[str] = field(default_factory=set, repr=False)
+    """Folders in which nothing can begin a run: each is told of once."""
+
     def dropped(self, one: Written) -> Request | None:
         """Ask for a run about ``one``; None if it lies in no inbox. Raises InvalidProfile, StoreFailure."""
         if one.bucket != self.own or not layout.starts_run(one.name):
@@ -69,11 +74,19 @@ class Inbox:
         known = {}
         for listed in self.store.entries(PREFIX):
             if not layout.starts_run(listed.name):
+                self._nobodys(listed.name)
                 continue
             if self._asked.get(listed.name) == listed.modified_ms or self._looked(listed.name, now_ms):
                 known[listed.name] = listed.modified_ms
         self._asked.clear()
         self._asked.update(known)
+
+    def _nobodys(self, name: str) -> None:
+        """Say of what was put where no owner can be that no run will come of it."""
+        folder = name.rpartition("/")[0]
+        if layout.owner_of_inbox(name) is None and folder not in self._noted and len(self._noted) < NOTED:
+            self._noted.add(folder)
+            self.note(f"{name}: no run is begun, as no owner's name is like that: put it at {FORM}")
 
     def _looked(self, name: str, now_ms: int) -> bool:
         """Whether it was asked about, and is so old that whatever is put in its place will be younger."""

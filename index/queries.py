@@ -61,8 +61,12 @@ def runs(
     after: After | None = None,
     video_id: str | None = None,
     status: str | None = None,
+    source: str | None = None,
 ) -> list[Row]:
-    """An owner's runs, newest first, of one video or status if asked. ``after``: the last run of the page before."""
+    """An owner's runs, newest first, of one video, status or source if asked. ``after``: the last run of the page before.
+
+    ``source``: the whole address, or what of it stands before the query that pins it.
+    """
     query = _RUN + "WHERE owner = %(owner)s"
     if after is not None:
         query += " AND (created_at, run_id) < (%(created_at)s, %(run_id)s)"
@@ -70,12 +74,15 @@ def runs(
         query += " AND video_id = %(video_id)s"
     if status is not None:
         query += " AND status = %(status)s"
+    if source is not None:
+        query += " AND %(source)s IN (source, split_part(source, '?', 1))"
     params = {
         "owner": owner,
         "created_at": instant(after[0]) if after else None,
         "run_id": after[1] if after else None,
         "video_id": video_id,
         "status": status,
+        "source": source,
         "limit": max(1, min(limit, MOST)),
     }
     return _rows(connection, query + " ORDER BY created_at DESC, run_id DESC LIMIT %(limit)s", params)

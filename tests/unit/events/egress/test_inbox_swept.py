@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -11,7 +12,9 @@ from cli.compose import Machine
 from events.admission import Admission
 from events.inbox import TOLD_MS, Inbox
 from kadr.contracts.profile import Profile
+from kadr.storage.bucket import Bucket
 from kadr.storage.cache import Cache
+from kadr.storage.files import FileStore
 from kadr.storage.s3 import S3Store
 from kadr.storage.s3_bucket import S3Bucket
 from tests.servers_s3 import CACHE, Start, started
@@ -38,3 +41,17 @@ def test_an_inbox_is_swept_by_any_clock(
     assert asked() == 1
     monkeypatch.setattr(time, "time_ns", lambda: now_ns + 10 * TOLD_MS * 1_000_000)
     assert asked() == 1  # the same one
+
+
+def test_a_file_under_a_name_that_no_owner_has_is_told_of_once(tmp_path: Path) -> None:
+    store, told = FileStore(tmp_path / "store"), list[str]()
+    admission = Admission(store, Machine().question, Profile(components=("probe",)))
+    inbox = Inbox(store, cast(Bucket, None), "kadr", admission, told.append)
+    for name in ("inbox/Main/a.mp4", "inbox/Main/b.mp4", "inbox/a.mp4", "inbox/main/.uploads/x/a.mp4"):
+        store.put(name, b"a video")
+    for _ in range(2):
+        inbox.sweep()
+    assert len(told) == 2
+    assert all("put it at inbox/OWNER/NAME" in one for one in told)
+    assert "inbox/Main/a.mp4" in "".join(told)
+    assert list(store.list("state/")) == []
