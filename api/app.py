@@ -232,8 +232,15 @@ class Api:
 
     def run(self, run_id: str) -> Response:
         """How far a run is, by stage and component."""
-        asked, state = self.state(run_id)
-        return said(200, described(asked, state))
+        return said(200, self.told(*self.state(run_id)))
+
+    def told(self, asked: Request, state: RunState) -> dict[str, Any]:
+        """What is told of a run; ``ended_ms`` by the store's clock."""
+        ended_ms = None
+        if state.closed is not None:
+            done = layout.done(state.epoch, state.closed.manifest)
+            ended_ms = self.store.modified_ms(layout.state_prefix(asked.owner, asked.run_id) + done)
+        return {**described(asked, state), "ended_ms": ended_ms}
 
     def cancel(self, run_id: str) -> Response:
         asked, state = self.state(run_id)

@@ -14,7 +14,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from api.app import Api, BadRequest, described, json_body, problem, said
+from api.app import Api, BadRequest, json_body, problem, said
 from kadr.contracts.errors import KadrError
 from kadr.contracts.run import Request
 from kadr.pipeline.admission import load_objects
@@ -70,7 +70,7 @@ class Sync:
             self._places.release()
         if state.closed is None:
             return _late(asked, state, patience_s)
-        return said(200, {**described(asked, state), "url": _url(asked)})
+        return said(200, {**self.api.told(asked, state), "url": _url(asked)})
 
     def _patience_s(self, told: Any) -> float:
         if isinstance(told, bool) or not isinstance(told, int | float) or not 0 < told <= self.longest_s:
