@@ -48,6 +48,10 @@ class WebhookService:
     new_secret: Callable[[], str]
     test: Test
     kinds: Sequence[str]
+    denied: Callable[[str], str | None] = lambda url: None
+    """Why a URL could never be told, so that it is refused."""
+    removed: Callable[[str, str], None] = lambda owner, webhook_id: None
+    """Is told of owner and id of what was removed."""
 
     @property
     def _table(self) -> Webhooks:
@@ -60,6 +64,8 @@ class WebhookService:
 
     def add(self, owner: str, told: dict[str, Any]) -> Webhook:
         url, kinds = _url(told.get("url")), self._kinds(told.get("events"))
+        if why := self.denied(url):
+            raise BadRequest(f"url could not be told: {why}")
         made = self._table.add(owner, url, kinds, self.new_secret(), MOST)
         if made is None:
             raise Conflict(f"there is a webhook of this URL already, or there are {MOST} of them")
@@ -78,6 +84,7 @@ class WebhookService:
     def remove(self, owner: str, webhook_id: str) -> None:
         if not self._table.remove(owner, webhook_id):
             raise NotFound(f"there is no webhook {webhook_id[:80]!r}")
+        self.removed(owner, webhook_id)
 
     def enable(self, owner: str, webhook_id: str) -> Webhook:
         return _there(self._table.enable(owner, webhook_id), webhook_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 import uuid
 from functools import cached_property, partial
@@ -12,21 +13,24 @@ from cli.service import Service
 from events.answers import signing
 from events.answers.announcer import Announcer
 from events.answers.deliverer import Deliverer
-from events.answers.outbox import ANSWERS, Line, Outbox
+from events.answers.outbox import ANSWERS, Line, Outbox, task_of
 from events.answers.post import Post
 from events.answers.rejections import Rejections
 from events.answers.sending import told
-from events.answers.targets import Targets, host_of, reached
+from events.answers.targets import WEBHOOK, Target, Targets, host_of, reached
 from events.answers.telling import SOURCE, TEST, Places, now_ms
 from events.binding import Event, to_json
 from events.egress.fetching import trusting
 from events.queue.consumer import Consumer
+from events.queue.deadletters import DeadLetters
 from events.queue.dispatch import Dispatcher
+from events.queue.errors import QueueUnavailable
 from index.webhooks import Webhook, Webhooks
 from kadr.contracts.keys import sha256_json
 from kadr.telemetry.metrics import ControlMetrics
 
 TEST_S = 10.0
+_log = logging.getLogger("kadr.answers")
 
 
 class Answers:
@@ -79,6 +83,20 @@ class Answers:
             self.post(15.0),
             metrics,
         )
+
+    def forget(self, owner: str, webhook_id: str) -> None:
+        """Drop the dead letters of a webhook that was removed: nobody can be told of them any more."""
+        letters = DeadLetters(self.service.server)
+        task = task_of(Target(WEBHOOK, str(uuid.UUID(webhook_id))).name)
+        try:
+            mine = [
+                one.id
+                for one in letters.all(ANSWERS)
+                if (one.message.owner, one.message.task) == (owner, task)
+            ]
+            letters.drop(ANSWERS, mine)
+        except QueueUnavailable as error:
+            _log.warning("dead letters of a webhook that was removed stay: %s", error)
 
     def test(self, webhook: Webhook) -> dict[str, Any]:
         """Send it an event that means nothing, now and once."""

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 from cli.egress import rules
 from cli.service import Service
 from events.answers.signing import keys_of
+from events.egress.errors import EgressDenied, Unresolvable
 from events.egress.fetching import trusting
+from events.egress.urls import USUAL
 from kadr.contracts.errors import InvalidProfile
 from kadr.pipeline.profiles import load_profile
 from kadr.settings import InvalidSetting, Settings
@@ -22,6 +24,23 @@ def check(settings: Settings) -> None:
     for one in (_profile, _certificates, _secrets, rules, _rates, _queue, _urls, _store):
         asked: Callable[[Settings], object] = one
         asked(settings)
+
+
+def doubts(settings: Settings) -> list[str]:
+    """What will not work although the settings are good. Asks a resolver for the sink's host."""
+    sink = settings.sink_url
+    if sink is None or settings.egress_proxy is not None:  # a proxy of others has its own rules
+        return []
+    url = urlsplit(sink)
+    host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname or ""
+    port = url.port or USUAL[url.scheme]
+    try:
+        rules(settings).pinned(host, port)
+    except EgressDenied as error:
+        return [f"KADR_SINK_URL: nothing will be told there: {error}. Add KADR_EGRESS_ALLOW={host}:{port}"]
+    except Unresolvable:
+        pass  # it may come
+    return []
 
 
 def _profile(settings: Settings) -> None:

@@ -20,7 +20,6 @@ from kadr.contracts.run import ACQUIRE
 if TYPE_CHECKING:
     from events.queue.deadletters import DeadLetters, Letter
 
-PAGE = 100
 SHOWN = 100
 """Characters of a reason in the list."""
 WORDS = {
@@ -153,10 +152,7 @@ def _functions(found: Service, named: str | None = None) -> Sequence[str]:
 def _all(found: Service, functions: Sequence[str]) -> Iterator[Letter]:
     letters = _letters(found)
     for function in functions:
-        at = 0
-        while page := letters.list(function, at, PAGE):
-            yield from page
-            at += PAGE
+        yield from letters.all(function)
 
 
 def _chosen(found: Service, ids: Sequence[str], every: bool, function: str | None) -> list[Letter]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from cli import running
-from cli.checks import check
+from cli.checks import check, doubts
 from cli.servers import ports
 from cli.servers.process import LOOPBACK, Process, ServerFailed, free_port, gunicorn
 from kadr.settings import InvalidSetting, Settings
@@ -41,6 +41,8 @@ def command(port: int, host: str) -> None:
     places = binds(host, port)
     settings = Settings.read()
     check(settings)
+    for doubt in doubts(settings):
+        click.echo(doubt, err=True)
     folder = settings.home / "service"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -14,6 +14,7 @@ from api.reports import ReportRoutes
 from api.sync import Sync
 from api.webhooks import WebhookRoutes, WebhookService
 from cli.answers import Answers
+from cli.egress import rules
 from cli.service import Service
 from events.answers.signing import new_secret
 from events.answers.targets import KINDS
@@ -61,7 +62,14 @@ def create(service: Service) -> Flask:
         owner=service.settings.api_owner,
     )
     hooks = WebhookRoutes(
-        WebhookService(answers.book, new_secret, answers.test, sorted(KINDS)),
+        WebhookService(
+            answers.book,
+            new_secret,
+            answers.test,
+            sorted(KINDS),
+            rules(service.settings).denied,
+            answers.forget,
+        ),
         service.settings.api_owner,
         api.check_key,
     )

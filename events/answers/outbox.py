@@ -72,11 +72,16 @@ def message_of(name: OwedName) -> Message:
         function=ANSWERS,
         run_id=name.run_id,
         owner=name.owner,
-        task=f"answer.{name.target}",
+        task=task_of(name.target),
         body=json.dumps({"owed": body}),
         key=name.event_id,
         trace=_trace(name.run_id),
     )
+
+
+def task_of(target: str) -> str:
+    """What telling a target of this name is called in the queue."""
+    return f"answer.{target}"
 
 
 def name_of(message: Message) -> OwedName | None:

@@ -6,10 +6,12 @@ import ipaddress
 import re
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from urllib.parse import urlsplit
 
 from events.egress.errors import EgressDenied, Unresolvable
+from events.egress.urls import USUAL
 
 METHODS = frozenset({"GET", "HEAD", "POST", "CONNECT"})
 PORTS = frozenset({80, 443})
@@ -105,6 +107,18 @@ class Filter:
         # Many machines have no IPv6.
         return str(next((a for a in addresses if a.version == 4), addresses[0]))
 
+    def denied(self, url: str) -> str | None:
+        """Why nothing will go to ``url`` as far as that shows without asking a resolver; None if it may. Raises ValueError."""
+        parts = urlsplit(url)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+        try:
+            replace(self, resolve=_unasked).pinned(host, parts.port or USUAL[parts.scheme])
+        except EgressDenied as error:
+            return str(error)
+        except Unresolvable:
+            return None
+        return None
+
     def _resolved(self, name: str, port: int) -> list[Address]:
         try:
             found = self.resolve(name, port)
@@ -116,6 +130,13 @@ class Filter:
             return [_unscoped(text) for text in found]
         except ValueError as error:
             raise EgressDenied(f"{name}: {error}") from error
+
+
+def _unasked(host: str, port: int) -> list[str]:
+    """This machine's own name, which all resolvers know, and no other."""
+    if host.rpartition(".")[2] == "localhost":
+        return ["127.0.0.1"]
+    raise OSError("it was not asked for")
 
 
 def checked_host(host: str) -> str:

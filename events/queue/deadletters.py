@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from events.queue.chunks import chunks
 from events.queue.messages import Failure, Message
 from events.queue.queue import MARK_MS
 from events.queue.server import Server
+
+PAGE = 100
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,12 @@ class DeadLetters:
     def list(self, function: str, offset: int = 0, count: int = 100) -> Sequence[Letter]:
         """The newest first."""
         return [_letter(raw) for raw in self._server.function("letters", function, "page", offset, count)]
+
+    def all(self, function: str) -> Iterator[Letter]:
+        at = 0
+        while page := self.list(function, at, PAGE):
+            yield from page
+            at += PAGE
 
     def show(self, function: str, letter_id: str) -> Letter | None:
         found = self._server.function("letters", function, "named", letter_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from cli import dlq
+from cli.answers import Answers
+from cli.service import Service
+from events.answers.outbox import task_of
+from events.answers.targets import Target
 from events.queue.consumer import Consumer
 from events.queue.dispatch import Dispatcher
 from events.queue.messages import Failure, Message
@@ -50,3 +55,20 @@ def test_all_letters_are_listed_and_counted_and_those_of_one_function_are_droppe
     assert ran("list", "answers") == "no dead letters\n"
     assert ran("replay", "--all", "--function", "answers") == "no dead letters\n"
     assert ran("drop", "--all") == "150 dead letters dropped\n"
+
+
+def test_letters_of_a_removed_webhook_are_dropped_and_no_others(
+    letters: None, message: Make, url: str
+) -> None:
+    server, hook = Server(url), str(uuid.uuid4())
+    consumer, task = Consumer(server, "answers"), task_of(Target("webhook", hook).name)
+    queue = Queue(server)
+    queue.ready_all([message(task, function="answers", owner=owner) for owner in ("main", "main", "other")])
+    Dispatcher(server).dispatch("answers", 10)
+    for taken in consumer.take(10):
+        consumer.give_up(taken, Failure("EgressDenied", "no"))
+    Answers(Service(), queue).forget("main", hook.upper())
+    left = json.loads(ran("list", "answers", "--json"))
+    assert (len(left), [one["owner"] for one in left if one["task"] == task]) == (4, ["other"])
+    assert "dropped" in ran("drop", "--all")
+    server.close()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli import index, running, submit, up
+from cli.checks import doubts
 from cli.servers.ports import PortTaken, need
 from cli.servers.process import LOOPBACK, Process, ServerFailed, free_port
 from kadr.settings import Settings
@@ -82,6 +85,12 @@ def test_a_port_is_free_again_as_soon_as_nobody_listens(taken: int) -> None:
     need([f"{LOOPBACK}:{port}"], "--port")
     with socket.create_server((LOOPBACK, port)):
         pass
+
+
+def test_a_port_that_a_killed_service_still_holds_is_waited_for() -> None:
+    other = socket.create_server((LOOPBACK, 0))
+    threading.Timer(0.1, other.close).start()
+    need([f"{LOOPBACK}:{other.getsockname()[1]}"], "--port", 30)
 
 
 def test_a_server_is_not_ready_because_somebody_else_answers_on_its_port(tmp_path: Path, taken: int) -> None:
@@ -169,3 +178,17 @@ def test_where_no_service_runs_that_is_said(home: Path) -> None:
     dead = f"http://{LOOPBACK}:{free_port()}"
     assert said(submit.command, __file__, "--server", dead).startswith(f"{dead} cannot be reached: ")
     assert said(submit.command, __file__, "--server", "nowhere").startswith("nowhere cannot be reached: ")
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed", "doubt"),
+    [
+        ("http://127.0.0.1:9000/sink", "", "Add KADR_EGRESS_ALLOW=127.0.0.1:9000"),
+        ("https://[fd00::1]/sink", "", r"Add KADR_EGRESS_ALLOW=\[fd00::1\]:443"),
+        ("http://127.0.0.1:9000/sink", "127.0.0.1:9000", None),
+        ("https://9.9.9.9/sink", "", None),
+    ],
+)
+def test_a_sink_to_which_nothing_would_go_is_doubted(url: str, allowed: str, doubt: str | None) -> None:
+    said = "".join(doubts(Settings(sink_url=url, egress_allow=allowed)))
+    assert said == "" if doubt is None else re.search(doubt, said), said

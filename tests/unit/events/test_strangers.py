@@ -17,6 +17,7 @@ from api.webhooks import TESTS, WebhookRoutes, WebhookService
 from cli.compose import Machine
 from events.admission import Admission
 from events.asking import submission
+from events.egress.filter import Filter
 from events.inbox import Inbox
 from events.ingest import Ingest
 from events.problems import add_problems
@@ -211,6 +212,12 @@ def test_urls_that_could_never_be_told_make_no_webhook(url: object) -> None:
     service = WebhookService(cast(Webhooks, object()), lambda: "", lambda webhook: {}, ["k"])
     with pytest.raises(BadRequest, match="https://"):
         service.add("main", {"url": url})
+
+
+def test_a_url_to_which_nothing_would_go_makes_no_webhook() -> None:
+    service = WebhookService(cast(Webhooks, object()), lambda: "", lambda webhook: {}, ["k"], Filter().denied)
+    with pytest.raises(BadRequest, match=r"10\.0\.0\.1 is private.*KADR_EGRESS_ALLOW"):
+        service.add("main", {"url": "https://10.0.0.1/hook"})
 
 
 class OneHook:

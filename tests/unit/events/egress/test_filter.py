@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
@@ -185,3 +186,23 @@ def test_a_name_without_an_address_may_have_one_later() -> None:
     with pytest.raises(Unresolvable, match=r"gone.example cannot be resolved: no answer"):
         Filter(resolve=resolve).pinned("gone.example", 443)
     assert Unresolvable.retryable
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("https://127.0.0.1:9000/hook", "KADR_EGRESS_ALLOW"),
+        ("https://10.1.2.3/hook", "private.*KADR_EGRESS_ALLOW"),
+        ("https://[::1]/hook", "loopback.*KADR_EGRESS_ALLOW"),
+        ("https://localhost/", "loopback.*KADR_EGRESS_ALLOW"),
+        ("https://public.example:8443/", "KADR_EGRESS_ALLOW"),
+        ("https://public.example/", None),
+        ("https://9.9.9.9/", None),
+        ("https://listed.example:9000/", None),
+        ("https://127.0.0.1:9443/", None),
+    ],
+)
+def test_what_is_surely_denied_shows_without_a_resolver(url: str, why: str | None) -> None:
+    rules = Filter(allow_list("127.0.0.1:9443, listed.example:9000"))
+    said = rules.denied(url)
+    assert said is None if why is None else re.search(why, str(said)), said
