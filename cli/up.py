@@ -52,8 +52,14 @@ def command(port: int, host: str) -> None:
         ) from error
     with ExitStack() as stack:
         stack.enter_context(running.alone(settings.home))
-        ports.need(places, "--port")
-        control_port = _control_port(settings, port)
+        patience_s = 0.0
+        if running.place(settings.home).exists():  # who ends by himself takes it away
+            patience_s = DRAIN_S
+            click.echo(
+                "the service that ran here was killed: ports that it still holds are waited for", err=True
+            )
+        ports.need(places, "--port", patience_s)
+        control_port = _control_port(settings, port, patience_s)
         ended = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: ended.set())
@@ -202,13 +208,13 @@ def _egress(stack: ExitStack, settings: Settings, folder: Path) -> list[Process]
     return [stack.enter_context(egress)]
 
 
-def _control_port(settings: Settings, port: int) -> int:
+def _control_port(settings: Settings, port: int, patience_s: float) -> int:
     """Where the control process answers for its health: a port that is free, unless it is set. Raises PortTaken."""
     if "control_port" not in settings.model_fields_set:
         return free_port()
     if settings.control_port == port:
         raise ports.PortTaken(f"port {port} is the API's: name another by KADR_CONTROL_PORT, or by --port")
-    ports.need([f"{LOOPBACK}:{settings.control_port}"], "KADR_CONTROL_PORT")
+    ports.need([f"{LOOPBACK}:{settings.control_port}"], "KADR_CONTROL_PORT", patience_s)
     return settings.control_port
 
 
