@@ -50,6 +50,8 @@ def test_what_the_service_makes_is_what_one_machine_makes(
     status, report = up.ask("GET", f"/v1/runs/{first}/report/report.html")
     assert status == 200
     assert b"a clip.mp4" in report
+    status, link = up.ask("GET", f"/v1/runs/{first}/report")
+    assert (status, up.ask("GET", link["url"], key="none")) == (200, (200, report))
 
 
 def test_a_file_dropped_into_the_inbox_is_analysed_and_known(up: Up, first: str, clip: Path) -> None:
