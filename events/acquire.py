@@ -58,7 +58,9 @@ Found = tuple[str, dict[str, Any] | None]
 
 def no_way_out(url: str, folder: Path) -> Path:
     """Nothing is ever fetched past the proxy."""
-    raise NetworkTrouble(f"{shown(url)}: nothing is fetched without an egress proxy: KADR_EGRESS_PROXY names it")
+    raise NetworkTrouble(
+        f"{shown(url)}: nothing is fetched without an egress proxy: KADR_EGRESS_PROXY names it"
+    )
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,9 @@ class Acquire:
             found = reader.stat(unquote(url.path).removeprefix("/"), pins.get("versionId"))
             ref = self.sources.pinned(found, url.netloc)
         else:
-            raise VideoUnavailable(f"{shown(request.source)}: videos behind {url.scheme} addresses are not fetched")
+            raise VideoUnavailable(
+                f"{shown(request.source)}: videos behind {url.scheme} addresses are not fetched"
+            )
         if pins.get("etag", ref.etag) != ref.etag:
             raise VideoChanged(f"{request.source_name} is another file now than when it was submitted")
         return ref
