@@ -198,6 +198,7 @@ class Chain:
     attempts: int = 3
     batch: int = 1
     controls: list[Control] = field(default_factory=list)
+    asked: list[Request] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
     """Runs whose video nobody finds."""
     stuck: set[str] = field(default_factory=set)
@@ -282,6 +283,7 @@ class Chain:
         store.put(layout.request(OWNER, asked.run_id), jcs(asked.model_dump(mode="json")))
         record_acquired(store, asked.model_copy(update={"video_id": self.video_id}), 1)
         self.tell(layout.request(OWNER, asked.run_id))
+        self.asked.append(asked)
         return asked
 
     def state(self, asked: Request) -> RunState:
@@ -298,8 +300,12 @@ class Chain:
         return state
 
     def stop(self) -> None:
+        """Without its runs: all tests share a store, and one that is open would be moved on by the next test's reconciler."""
         for control in self.controls:
             control.stop(1.0)
+        for run in self.asked:
+            for name in list(self.house.store.list(layout.state_prefix(run.owner, run.run_id))):
+                self.house.store.delete(name)
 
 
 @pytest.fixture

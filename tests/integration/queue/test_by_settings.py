@@ -54,12 +54,12 @@ def test_a_rate_that_is_none_is_refused_by_name(monkeypatch: pytest.MonkeyPatch,
         limited(monkeypatch, text)
 
 
-@pytest.mark.parametrize(("text", "said"), [("speach=1", "names speach"), ("speech=0", "never run")])
+@pytest.mark.parametrize(("text", "said"), [("speach=1", "no component speach"), ("speech=0", "never run")])
 def test_a_rate_that_cannot_be_meant_is_refused(
     monkeypatch: pytest.MonkeyPatch, text: str, said: str
 ) -> None:
     with pytest.raises(InvalidSetting, match=said):
-        _ = limited(monkeypatch, text).dispatcher
+        _ = limited(monkeypatch, text).rates
 
 
 def test_notices_that_come_within_the_window_are_looked_at_together(server: Server) -> None:
