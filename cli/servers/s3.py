@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,7 @@ class S3Server(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
-class OwnServer:
+class OwnServer(ABC):
     """What they do alike: one process over one folder, with credentials of its own."""
 
     def __init__(self, folder: Path, webhook: Webhook | None = None, port: int | None = None) -> None:
@@ -76,9 +77,9 @@ class OwnServer:
     def alive(self) -> bool:
         return self._process is not None and self._process.alive
 
+    @abstractmethod
     def start(self) -> Self:
         """Raises ServerFailed."""
-        raise NotImplementedError
 
     def _run(self, name: str, command: list[str], env: Mapping[str, str]) -> None:
         told = {**environment(self.access_key, self.secret_key, self._webhook), **env}
