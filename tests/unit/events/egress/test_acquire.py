@@ -103,40 +103,38 @@ def house(tmp_path: Path, proxied: tuple[Site, Fetching]) -> House:
     return House(store, Acquire(store, nobody, Sources(store, nobody, nobody), "kadr", fetch=fetch), outside)
 
 
-def test_what_is_behind_a_url_becomes_a_video_in_a_real_s3(
-    started: Start, tmp_path: Path, proxied: tuple[Site, Fetching]
-) -> None:
+@pytest.fixture
+def real(started: Start, tmp_path: Path, proxied: tuple[Site, Fetching]) -> House:
+    """The same on a real S3."""
     outside, fetch = proxied
     client = started("juicefs").client()
     store, bucket = S3Store(client, Cache(tmp_path / "cache", CACHE)), S3Bucket(client)
     acquire = Acquire(store, bucket, Sources(store, bucket, lambda name: bucket), "kadr", fetch=fetch)
-    house = House(store, acquire, outside)
-    asked = house.ask(outside.file("/v.mp4", VIDEO))
-    assert house.acquired(asked) == ID
+    return House(store, acquire, outside)
+
+
+def test_what_is_behind_a_url_becomes_a_video_in_a_real_s3(real: House) -> None:
+    store, acquire, outside = real.store, real.acquire, real.outside
+    asked = real.ask(outside.file("/v.mp4", VIDEO))
+    assert real.acquired(asked) == ID
     ref = acquire.sources(asked, ID)
     assert acquire.sources.read(ref, 0, len(VIDEO)) == VIDEO
     assert store.exists(layout.run_marker(OWNER, ID, asked.run_id))
-    assert house.acquired(house.ask(asked.source)) == ID
+    assert real.acquired(real.ask(asked.source)) == ID
     assert outside.asked == {"/v.mp4": 1}
     assert not list(store.scratch().iterdir())
 
 
-def test_an_upload_that_was_asked_about_twice_is_one_video(
-    started: Start, tmp_path: Path, proxied: tuple[Site, Fetching]
-) -> None:
+def test_an_upload_that_was_asked_about_twice_is_one_video(real: House) -> None:
     """Who got no answer asks again: the first run has taken the upload over when the second looks for it."""
-    outside, fetch = proxied
-    client = started("juicefs").client()
-    store, bucket = S3Store(client, Cache(tmp_path / "cache", CACHE)), S3Bucket(client)
-    acquire = Acquire(store, bucket, Sources(store, bucket, lambda name: bucket), "kadr", fetch=fetch)
-    house = House(store, acquire, outside)
+    store, bucket = real.store, real.acquire.bucket
     name = f"{layout.uploads_prefix(OWNER)}u/v.mp4"
     store.put(name, VIDEO)
     told = address(name, bucket.stat(name).etag)
-    first, second = house.ask(told), house.ask(told, ttl_days=0)
-    assert house.acquired(first) == house.acquired(second) == ID
+    first, second = real.ask(told), real.ask(told, ttl_days=0)
+    assert real.acquired(first) == real.acquired(second) == ID
     assert not store.exists(name)
-    assert house.failure(house.ask(address(name, "another")))[0] == "ObjectMissing"
+    assert real.failure(real.ask(address(name, "another")))[0] == "ObjectMissing"
 
 
 def test_video_marker_alias_and_record_are_all_there(house: House) -> None:
